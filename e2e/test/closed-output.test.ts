@@ -49,7 +49,9 @@ async function ontoFullDisk(
     env: programEnvironment(),
     stdio: ["ignore", full.fd, "pipe"],
   });
-  const [stderr, [code]] = await Promise.all([allOf(child.stderr), once(child, "close")]);
+  // It is piped, which the type of a child with an open file does not tell.
+  const complaints = child.stderr === null ? "" : allOf(child.stderr);
+  const [stderr, [code]] = await Promise.all([complaints, once(child, "close")]);
   return { code, stderr };
 }
 

@@ -7,7 +7,7 @@ import { findFreePort, startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { ClientPooler } from "./client-pooler.ts";
 import { flagsFor } from "./flags.ts";
-import { READY_LIMIT_MS, servingPooler } from "./serving-pooler.ts";
+import { READY_LIMIT_MS } from "./serving-pooler.ts";
 
 const WITHIN = { timeout: READY_LIMIT_MS };
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";

@@ -78,8 +78,8 @@ function checkCommands(root: string, document: string): GateResult {
   const lines = snippetsOf(read(root, document))
     .filter(({ language }) => language === "sh")
     .flatMap(({ code, line }) =>
-      [...code.matchAll(/^npm (?:run )?([\w:-]+)/gm)]
-        .map(({ 1: script = "" }) => script)
+      [...code.matchAll(/^npm (?:run ([\w:-]+)|(start|test)\b)/gm)]
+        .map(({ 1: named, 2: short = "" }) => named ?? short)
         .filter((script) => !scripts.has(script))
         .map((script) => `${document}:${line}: package.json has no script "${script}"`),
     );
