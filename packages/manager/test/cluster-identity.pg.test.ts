@@ -76,6 +76,14 @@ test(
     const former = parts.use(await startPostgres());
     const primary = await copyServer(parts, former, { follows: true });
     const standby = await copyServer(parts, former, { follows: true });
+    // A server that stops sends its last word to who streams, so that none of the two is ahead of the other.
+    await expect
+      .poll(
+        () => former.sql("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"),
+        PATIENCE,
+      )
+      .toHaveLength(2);
+    await former.stop();
     await primary.sql("SELECT pg_promote()");
     const fork = await forkOf(primary);
     const { host, port, user } = primary;
