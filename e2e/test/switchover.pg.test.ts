@@ -145,6 +145,7 @@ describe("a primary and two standbys", { timeout: TIMEOUT_MS }, () => {
   test("a demotion is undone by the primary itself, and its standbys never noticed", async () => {
     expect(await ctl("demote", "--address", a.address)).toMatch(/^The server is a standby/);
     expect(await ctl("undo-demote", "--address", a.address)).toMatch(/^The pooler is the primary/);
+    expect(await ctl("undo-demote", "--address", a.address)).toMatch(/^The pooler was .* already/);
     await a.ready();
     expect(await write(a, 1)).toBeUndefined();
     for (const standby of [b, c]) {

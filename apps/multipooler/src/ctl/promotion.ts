@@ -83,13 +83,16 @@ export function undoDemote(options: RoleOptions, io: CtlOutput): Promise<number>
   return callPooler(options, io, async (call) => {
     const { explain } = options;
     const response = await call.client.roles.undoDemote({ explain }, call.request);
+    const { wasAlreadyPrimary, lsnPosition, consensusTerm, notServing } = response;
+    const is = notServing === undefined ? "is the primary again" : "is promoted again";
+    const was = wasAlreadyPrimary ? "was the primary already" : is;
     return await print(
       call,
       { options, io },
       {
         ...response,
         json: UndoDemoteResponse.toJSON(response),
-        text: `The pooler is ${response.notServing === undefined ? "the primary" : "promoted"} again, at ${response.lsnPosition} in term ${response.consensusTerm}.\n`,
+        text: `The pooler ${was}, at ${lsnPosition} in term ${consensusTerm}.\n`,
       },
     );
   });

@@ -50,12 +50,13 @@ export function promotionMethods(roles: PoolerRoles): readonly HandledMethod[] {
       };
     }),
     unary(METHODS.undoDemote, async ({ explain }, { signal }) => {
-      const { lsn, term, steps, notServing } = await roles.undoDemote({ explain }, { signal });
+      const result = await roles.undoDemote({ explain }, { signal });
       return {
-        lsnPosition: lsn ?? "",
-        consensusTerm: term,
-        steps: steps.map(stepMessage),
-        notServing,
+        lsnPosition: result.lsn ?? "",
+        wasAlreadyPrimary: result.wasAlready,
+        consensusTerm: result.term,
+        steps: result.steps.map(stepMessage),
+        notServing: result.notServing,
       };
     }),
     unary(METHODS.changeType, async ({ poolerType }, { signal }) => {

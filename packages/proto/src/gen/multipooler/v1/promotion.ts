@@ -84,7 +84,11 @@ export interface UndoDemoteResponse {
   /** What was done, or would be. */
   steps: RoleStep[];
   /** Absent: it takes them. */
-  notServing: NotServing | undefined;
+  notServing:
+    | NotServing
+    | undefined;
+  /** True: it was the primary before, and nothing was done. */
+  wasAlreadyPrimary: boolean;
 }
 
 /**
@@ -834,7 +838,7 @@ export const UndoDemoteRequest: MessageFns<UndoDemoteRequest> = {
 };
 
 function createBaseUndoDemoteResponse(): UndoDemoteResponse {
-  return { lsnPosition: "", consensusTerm: 0n, steps: [], notServing: undefined };
+  return { lsnPosition: "", consensusTerm: 0n, steps: [], notServing: undefined, wasAlreadyPrimary: false };
 }
 
 export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
@@ -853,6 +857,9 @@ export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
     }
     if (message.notServing !== undefined) {
       NotServing.encode(message.notServing, writer.uint32(34).fork()).join();
+    }
+    if (message.wasAlreadyPrimary !== false) {
+      writer.uint32(40).bool(message.wasAlreadyPrimary);
     }
     return writer;
   },
@@ -902,6 +909,14 @@ export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
             message.notServing = NotServing.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.wasAlreadyPrimary = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -932,6 +947,11 @@ export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
         : isSet(object.not_serving)
         ? NotServing.fromJSON(object.not_serving)
         : undefined,
+      wasAlreadyPrimary: isSet(object.wasAlreadyPrimary)
+        ? globalThis.Boolean(object.wasAlreadyPrimary)
+        : isSet(object.was_already_primary)
+        ? globalThis.Boolean(object.was_already_primary)
+        : false,
     };
   },
 
@@ -949,6 +969,9 @@ export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
     if (message.notServing !== undefined) {
       obj.notServing = NotServing.toJSON(message.notServing);
     }
+    if (message.wasAlreadyPrimary !== false) {
+      obj.wasAlreadyPrimary = message.wasAlreadyPrimary;
+    }
     return obj;
   },
 
@@ -965,6 +988,7 @@ export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
     message.notServing = (object.notServing !== undefined && object.notServing !== null)
       ? NotServing.fromPartial(object.notServing)
       : undefined;
+    message.wasAlreadyPrimary = object.wasAlreadyPrimary ?? false;
     return message;
   },
 };
