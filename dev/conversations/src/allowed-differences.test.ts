@@ -61,6 +61,26 @@ test.each([
   expect(isAllowed({ expected, actual: FAILED_ANSWER, sent, before })).toBe(false);
 });
 
+test("a statement that cannot be described any more fails without its parameters", () => {
+  const gone = error("42P01");
+  const sent = [parse("select 1"), describe("S", "s"), sync];
+  const expected = ["1", "t ", gone, "Z I"];
+  expect(isAllowed({ expected, actual: ["1", gone, "Z I"], sent, before: "Z I" })).toBe(true);
+  const others = [
+    ["1", error("42703"), "Z I"],
+    [gone, "Z I"],
+    ["1", gone, "Z E"],
+    ["1", "Z I"],
+  ];
+  for (const actual of others) {
+    expect(isAllowed({ expected, actual, sent, before: "Z I" })).toBe(false);
+  }
+  const ofPortal = [describe("P"), sync];
+  expect(isAllowed({ expected, actual: ["1", gone, "Z I"], sent: ofPortal, before: "Z I" })).toBe(
+    false,
+  );
+});
+
 test("no more units fail at once than statements were used", () => {
   const sent = [describe("S", "s"), sync, sync];
   const expected = [...DESCRIBED, "Z E", "1", "Z E"];
