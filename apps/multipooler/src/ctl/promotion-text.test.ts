@@ -8,7 +8,7 @@ import { tellNotServing } from "./not-serving.ts";
 import { demotedText, promotedText, undoneText } from "./promotion-text.ts";
 
 const PLACE = { lsnPosition: "0/3000148", consensusTerm: 2n };
-const notServing = { code: "DRAINED", reason: "drained by an operator: works" };
+const NOT_SERVING = { code: "DRAINED", reason: "drained by an operator: works" };
 
 const TEXTS: readonly (readonly [text: string, expected: string])[] = [
   [
@@ -16,11 +16,13 @@ const TEXTS: readonly (readonly [text: string, expected: string])[] = [
     "The pooler is the primary, at 0/3000148 in term 2.\n",
   ],
   [
-    promotedText(PromoteResponse.create({ ...PLACE, notServing })),
+    promotedText(PromoteResponse.create({ ...PLACE, notServing: NOT_SERVING })),
     "The pooler is promoted, at 0/3000148 in term 2.\n",
   ],
   [
-    promotedText(PromoteResponse.create({ ...PLACE, wasAlreadyPrimary: true, notServing })),
+    promotedText(
+      PromoteResponse.create({ ...PLACE, wasAlreadyPrimary: true, notServing: NOT_SERVING }),
+    ),
     "The pooler was the primary already, at 0/3000148 in term 2.\n",
   ],
   [
@@ -36,7 +38,7 @@ const TEXTS: readonly (readonly [text: string, expected: string])[] = [
     "The pooler is the primary again, at 0/3000148 in term 2.\n",
   ],
   [
-    undoneText(UndoDemoteResponse.create({ ...PLACE, notServing })),
+    undoneText(UndoDemoteResponse.create({ ...PLACE, notServing: NOT_SERVING })),
     "The pooler is promoted again, at 0/3000148 in term 2.\n",
   ],
 ];
@@ -50,7 +52,7 @@ test("why a promoted pooler does not serve is told, and is an exit code of its o
   const io = { complain: (line: string) => void lines.push(line) };
   expect(tellNotServing(undefined, io)).toBe(0);
   expect(lines).toEqual([]);
-  expect(tellNotServing(notServing, io)).toBe(3);
+  expect(tellNotServing(NOT_SERVING, io)).toBe(3);
   expect(lines).toEqual([
     "the role is changed, but the pooler does not serve: drained by an operator: works (DRAINED)",
   ]);
