@@ -1,5 +1,6 @@
 import { runProgram } from "@multipooler/pooler-process";
 import type { ProgramResult } from "@multipooler/pooler-process";
+import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
 import { NotReadyCode } from "@multipooler/proto/manager-v1";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ClusterNode } from "./switchover/cluster-node.ts";
@@ -92,6 +93,45 @@ test.for([
     {
       await using _ = await gate.reached(running);
       await LATE[late]?.();
+    }
+    expect(await expectSwitched(await running)).toBe("");
+  },
+);
+
+/** Asks the standby to vote for another pooler in the next term; resolves with whether it does. */
+async function voteForOther(): Promise<boolean> {
+  const { accepted } = await to.client.consensus.beginTerm({
+    term: term + 1n,
+    candidateId: { component: ID_ComponentType.MULTIPOOLER, cell: "zone1", name: "c" },
+  });
+  return accepted;
+}
+
+test(
+  "a standby that votes for another pooler after the plan is recruited in a newer term, before the demotion",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const running = switchover(gate.heldAt("SetTerm"));
+    {
+      await using _ = await gate.reached(running);
+      expect(await voteForOther()).toBe(true);
+    }
+    const done = await running;
+    // No gap is told of one that has found a demotion.
+    expect(done.stdout).toMatch(/ No writes were taken for [0-9]+ ms\.\n$/);
+    term += 1n;
+    expect(await expectSwitched(done)).toBe("");
+  },
+);
+
+test(
+  "a standby that is recruited votes for no other pooler in the term of the switchover",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const running = switchover(gate.heldAt("Demote"));
+    {
+      await using _ = await gate.reached(running);
+      expect(await voteForOther()).toBe(false);
     }
     expect(await expectSwitched(await running)).toBe("");
   },

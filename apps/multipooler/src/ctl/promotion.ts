@@ -22,6 +22,7 @@ import type {
   RoleOptions,
 } from "./promotion-commands.ts";
 import { jsonText } from "./output.ts";
+import { demotedText, promotedText, undoneText } from "./promotion-text.ts";
 
 /** `ctl promote`. Resolves with the exit code, as all of these do. */
 export function promote(options: PromoteOptions, io: CtlOutput): Promise<number> {
@@ -40,18 +41,10 @@ export function promote(options: PromoteOptions, io: CtlOutput): Promise<number>
       },
       call.request,
     );
-    const { wasAlreadyPrimary, lsnPosition, consensusTerm, steps, notServing } = response;
-    const is = notServing === undefined ? "is the primary" : "is promoted";
-    const was = wasAlreadyPrimary ? "was the primary already" : is;
     return await print(
       call,
       { options, io },
-      {
-        steps,
-        notServing,
-        json: PromoteResponse.toJSON(response),
-        text: `The pooler ${was}, at ${lsnPosition} in term ${consensusTerm}.\n`,
-      },
+      { ...response, json: PromoteResponse.toJSON(response), text: promotedText(response) },
     );
   });
 }
@@ -64,15 +57,13 @@ export function demote(options: DemoteOptions, io: CtlOutput): Promise<number> {
     const consensusTerm = await termFor(options, call);
     const request = { consensusTerm, drainTimeout: timeout, forceReason, explain };
     const response = await call.client.roles.demote(request, call.request);
-    const { wasAlreadyDemoted, lsnPosition, connectionsTerminated } = response;
-    const was = wasAlreadyDemoted ? "was a standby already" : "is a standby that follows nobody";
     return await print(
       call,
       { options, io },
       {
         ...response,
         json: DemoteResponse.toJSON(response),
-        text: `The server ${was}, at ${lsnPosition}; ${connectionsTerminated} sessions were ended.\n`,
+        text: demotedText(response),
       },
     );
   });
@@ -83,16 +74,13 @@ export function undoDemote(options: RoleOptions, io: CtlOutput): Promise<number>
   return callPooler(options, io, async (call) => {
     const { explain } = options;
     const response = await call.client.roles.undoDemote({ explain }, call.request);
-    const { wasAlreadyPrimary, lsnPosition, consensusTerm, notServing } = response;
-    const is = notServing === undefined ? "is the primary again" : "is promoted again";
-    const was = wasAlreadyPrimary ? "was the primary already" : is;
     return await print(
       call,
       { options, io },
       {
         ...response,
         json: UndoDemoteResponse.toJSON(response),
-        text: `The pooler ${was}, at ${lsnPosition} in term ${consensusTerm}.\n`,
+        text: undoneText(response),
       },
     );
   });

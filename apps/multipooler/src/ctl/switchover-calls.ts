@@ -1,3 +1,4 @@
+import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
 import { PoolerType } from "@multipooler/proto/manager-v1";
 import type { SwitchoverPlan } from "./switchover-plan.ts";
 import { StepRefused } from "./switchover-step.ts";
@@ -6,14 +7,20 @@ import type { Participant, Participants } from "./switchover-step.ts";
 /** How long the standby may take to replay what the primary had written at its end. */
 const CATCH_UP_SECONDS = 60n;
 
-/** Both learn of a term before anything is changed, so that a pooler that cannot keep one ends it here. */
+/**
+ * Both learn of a term before anything is changed, so that a pooler that cannot keep one ends it here. The
+ * standby votes for itself, which is refused where it has voted for another since the plan was made, and
+ * after which it votes for no other in that term. It is asked also where it was recruited before.
+ */
 export async function recruit(
   { from, to }: Participants,
-  { term: termNumber, isRecruited, firstTerm }: SwitchoverPlan,
+  { term: termNumber, isPromoted, isRecruited, firstTerm, standby }: SwitchoverPlan,
 ): Promise<void> {
-  if (!isRecruited) {
+  if (!isPromoted || !isRecruited) {
+    const { cell = "", name = "" } = standby.poolerId ?? {};
+    const acceptedLeader = { component: ID_ComponentType.MULTIPOOLER, cell, name };
     await to.call("recruiting the standby", (client, request) =>
-      client.consensus.setTerm({ term: { termNumber } }, request),
+      client.consensus.setTerm({ term: { termNumber, acceptedLeader } }, request),
     );
   }
   if (firstTerm !== undefined) {

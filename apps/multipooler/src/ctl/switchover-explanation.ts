@@ -57,18 +57,18 @@ export async function explainSwitchover(
   await output.write(options.json ? jsonText({ term: String(term), steps }) : tableText(rows));
 }
 
-/** The terms that are set first. */
+/** The terms that are set first, and the vote. */
 function recruitment(
   { from, to }: Participants,
   { term, isRecruited, firstTerm }: SwitchoverPlan,
 ): readonly Explained[] {
-  const recruits = (pooler: Participant, number: bigint): Explained => ({
+  const recruits = (pooler: Participant, explanation: string): Explained => ({
     pooler: pooler.address,
     name: "recruit",
-    explanation: `set its term to ${number}`,
+    explanation,
   });
   return [
-    ...(isRecruited ? [] : [recruits(to, term)]),
-    ...(firstTerm === undefined ? [] : [recruits(from, firstTerm)]),
+    ...(isRecruited ? [] : [recruits(to, `set its term to ${term}, with its vote for itself`)]),
+    ...(firstTerm === undefined ? [] : [recruits(from, `set its term to ${firstTerm}`)]),
   ];
 }

@@ -18,7 +18,7 @@ interface Pooler {
   /** Who leads its term. */
   readonly leader?: string;
   /** For whom it has voted. */
-  readonly vote?: string;
+  readonly vote?: string | undefined;
   /** In which term it was demoted. */
   readonly demoted?: bigint;
   readonly notReady?: keyof typeof NotReadyCode;
@@ -41,7 +41,7 @@ const PRIMARY: Pooler = { is: "primary", term: 1n, leader: "a" };
 const STANDBY: Pooler = { is: "standby", term: 1n, leader: "a", claim: "a" };
 /** What a switchover that has stopped leaves of `a`, and of `b`. */
 const DEMOTED: Pooler = { is: "standby", term: 2n, demoted: 2n };
-const RECRUITED: Pooler = { is: "standby", term: 2n };
+const RECRUITED: Pooler = { is: "standby", term: 2n, vote: "b" };
 const CHANGING = "NOT_READY_CODE_CHANGING";
 const NO_STANDBY = "the pooler at --to b:1 is not a REPLICA in front of a standby";
 const ELSEWHERE =
@@ -80,6 +80,21 @@ const CASES: Readonly<Record<string, Case>> = {
     a: PRIMARY,
     b: { ...RECRUITED, claim: "a" },
     outcome: "term 2, catches up",
+  },
+  "recruited by hand, without a vote": {
+    a: PRIMARY,
+    b: { ...RECRUITED, vote: undefined },
+    outcome: "term 2 to be set, catches up",
+  },
+  "demoted and recruited by hand, without a vote": {
+    a: DEMOTED,
+    b: { ...RECRUITED, vote: undefined },
+    outcome: "term 2 to be set, goes on, catches up",
+  },
+  "led by the standby, which is demoted by now": {
+    a: PRIMARY,
+    b: { is: "standby", term: 4n, leader: "b" },
+    outcome: "term 5 to be set, catches up",
   },
   "stopped after that, and another vote was given": {
     a: PRIMARY,

@@ -1,3 +1,5 @@
+import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
+import type { ID } from "@multipooler/proto/clustermetadata";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
 import { isPromoted, termNumber } from "./switchover-facts.ts";
@@ -7,7 +9,7 @@ import type { SwitchoverFacts } from "./switchover-facts.ts";
 export interface SwitchoverTerm {
   /** Of the new primary. */
   readonly term: bigint;
-  /** Whether the new primary knows it already. */
+  /** Whether the new primary leads it already, or has voted for itself in it. */
   readonly isRecruited: boolean;
   /** That of the former primary, which gets one before the switchover if it has none. */
   readonly firstTerm: bigint | undefined;
@@ -15,7 +17,8 @@ export interface SwitchoverTerm {
 
 /**
  * Two primaries have two terms, also where the first one had none. One that an earlier switchover has
- * recruited for is taken again, since no coordinator and no leader has it.
+ * recruited for is taken again, since no coordinator and no leader has it: the vote of the standby for itself
+ * is that of the earlier switchover.
  *
  * | the primary         | the standby           | term                                          |
  * | ------------------- | --------------------- | --------------------------------------------- |
@@ -51,7 +54,8 @@ function termThatIs(
   if (term !== undefined && term !== own) {
     throw new Error(`--term is ${term}; a switchover that has stopped goes on in term ${own}`);
   }
-  return { term: own, isRecruited: true, firstTerm: undefined };
+  const isRecruited = isOwn(standby.term?.leaderId, standby) || hasOwnVote(standby);
+  return { term: own, isRecruited, firstTerm: undefined };
 }
 
 function nextTerm(
@@ -61,7 +65,8 @@ function nextTerm(
   const [own, other] = [termNumber(primary), termNumber(standby)];
   // The first term of the primary is one that is not known either.
   const first = own === 0n ? 1n : 0n;
-  const isReserved = other > own + first && !isLed(standby, undefined);
+  const isNobodys = standby.term?.leaderId === undefined && !isLed(standby, standby);
+  const isReserved = other > own + first && isNobodys;
   const others = followers.map((follower) => termNumber(follower) + first);
   const known = [own + first, isReserved ? other - 1n : other + first, ...others];
   const least = known.reduce((a, b) => (a > b ? a : b)) + 1n;
@@ -71,7 +76,7 @@ function nextTerm(
   const next = term ?? least;
   return {
     term: next,
-    isRecruited: next === other,
+    isRecruited: next === other && hasOwnVote(standby),
     firstTerm: own === 0n ? next - 1n : undefined,
   };
 }
@@ -95,10 +100,21 @@ function checkKnown(
   }
 }
 
-/** Whether the term that a pooler knows is somebody's, other than `successor`'s. */
-function isLed({ term }: StatusResponse, successor: StatusResponse | undefined): boolean {
+/** Whether the term that a pooler knows is led by somebody else than `successor`, or somebody else has its vote. */
+function isLed({ term }: StatusResponse, successor: StatusResponse): boolean {
   const { leaderId, acceptedLeader } = term ?? {};
-  const own = successor?.poolerId;
-  const isOwn = own !== undefined && leaderId?.cell === own.cell && leaderId.name === own.name;
-  return acceptedLeader !== undefined || (leaderId !== undefined && !isOwn);
+  return [leaderId, acceptedLeader].some((id) => id !== undefined && !isOwn(id, successor));
+}
+
+function hasOwnVote(pooler: StatusResponse): boolean {
+  return isOwn(pooler.term?.acceptedLeader, pooler);
+}
+
+function isOwn(id: ID | undefined, { poolerId }: StatusResponse): boolean {
+  return (
+    id !== undefined &&
+    id.component === ID_ComponentType.MULTIPOOLER &&
+    id.cell === poolerId?.cell &&
+    id.name === poolerId.name
+  );
 }

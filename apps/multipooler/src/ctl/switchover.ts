@@ -7,6 +7,7 @@ import type { CtlOutput } from "./pooler-call.ts";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
 import { explainSwitchover } from "./switchover-explanation.ts";
 import { catchUp, follow, recruit } from "./switchover-calls.ts";
+import { outcomeText } from "./switchover-outcome.ts";
 import { planSwitchover } from "./switchover-plan.ts";
 import type { SwitchoverPlan } from "./switchover-plan.ts";
 import type { Settling } from "./switchover-settling.ts";
@@ -124,28 +125,7 @@ async function perform(
   await output.write(
     options.json
       ? jsonText({ ...where, gapMs, notServing })
-      : resultText(poolers, plan, { gapMs, notServing }),
+      : outcomeText({ from: from.address, to: to.address, plan, gapMs, notServing }),
   );
   return notServing;
-}
-
-interface Outcome {
-  readonly gapMs: number | undefined;
-  readonly notServing: NotServing | undefined;
-}
-
-function resultText(
-  { from, to }: Participants,
-  { term, postgres, isPromoted }: SwitchoverPlan,
-  { gapMs, notServing }: Outcome,
-): string {
-  const is = notServing === undefined ? "is the primary" : "is promoted";
-  const isNow = isPromoted ? `${is} already` : is;
-  // Of one that was begun earlier nobody knows since when, and of one that does not serve, until when.
-  const gap =
-    gapMs === undefined || notServing !== undefined ? "" : ` No writes were taken for ${gapMs} ms.`;
-  return (
-    `${to.address} ${isNow} in term ${term}, and ${from.address} follows it at ` +
-    `${postgres.host}:${postgres.port}.${gap}\n`
-  );
 }

@@ -1,14 +1,13 @@
 import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
 import { ConsensusStatusResponse, SetTermResponse } from "@multipooler/proto/consensus-v1";
-import type { ConsensusTerm, WalPosition } from "@multipooler/proto/consensus-v1";
+import type { WalPosition } from "@multipooler/proto/consensus-v1";
 import { ConfigError } from "../settings/config.ts";
 import { writeSteps } from "./explanation.ts";
-import type { Step } from "./explanation.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";
-import type { PoolerName } from "./pooler-name.ts";
 import type { TermOptions } from "./promotion-commands.ts";
 import { jsonText } from "./output.ts";
+import { setStep } from "./term-step.ts";
 import { termText } from "./term-text.ts";
 
 /** `ctl term`: prints or sets the term of a pooler. Resolves with the exit code. */
@@ -57,65 +56,6 @@ function checkNoSetting({ leader, force, explain }: TermOptions): void {
   if (given.length > 0) {
     throw new ConfigError(given.map((flag) => `${flag} goes with --set`));
   }
-}
-
-interface Setting {
-  readonly set: bigint;
-  readonly leader: PoolerName | undefined;
-  readonly force: string;
-}
-
-/**
- * Throws where the pooler would refuse it: a term has one leader, and only a reason leads to a lower one.
- *
- * | the term is             | `--leader` | who leads it                            |
- * | ----------------------- | ---------- | --------------------------------------- |
- * | the current one         | left out   | who did; nobody by force                |
- * | the first of the pooler | left out   | a primary itself, of a standby nobody   |
- * | another one             | left out   | nobody                                  |
- * | each                    | given      | that one                                |
- */
-function setStep(now: ConsensusTerm | undefined, setting: Setting): Step {
-  const { set, force } = setting;
-  const current = now?.termNumber ?? 0n;
-  if (force === "") {
-    if (set < current) {
-      throw new Error(`term ${current} is known: a lower one needs --force and a reason`);
-    }
-    return raisingStep(now, setting);
-  }
-  const by = leaderWords(current, setting);
-  return {
-    name: "set term",
-    explanation: `set the term to ${set}, ${by}, and forget ${termText(now)}`,
-    needed: true,
-  };
-}
-
-function raisingStep(now: ConsensusTerm | undefined, setting: Setting): Step {
-  const { set, leader } = setting;
-  const known = now?.leaderId;
-  const named = leader && `${leader.cell}/${leader.name}`;
-  const isKnown = known !== undefined && named === `${known.cell}/${known.name}`;
-  const isSame = now?.termNumber === set;
-  if (isSame && known !== undefined && named !== undefined && !isKnown) {
-    throw new Error(`${known.cell}/${known.name} leads term ${set} already`);
-  }
-  const by = leaderWords(now?.termNumber ?? 0n, setting);
-  return {
-    name: "set term",
-    explanation: isSame
-      ? `leave the term at ${termText(now)}${named === undefined || isKnown ? "" : `, ${by} from now on`}`
-      : `set the term to ${set}, ${by}, in place of ${termText(now)}`,
-    needed: !isSame || (named !== undefined && !isKnown),
-  };
-}
-
-function leaderWords(current: bigint, { leader }: Setting): string {
-  if (leader !== undefined) {
-    return `led by ${leader.cell}/${leader.name}`;
-  }
-  return current === 0n ? "which a primary leads itself" : "which nobody leads";
 }
 
 function walText(wal: WalPosition | undefined): string {

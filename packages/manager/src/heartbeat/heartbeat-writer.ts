@@ -40,10 +40,10 @@ export interface HeartbeatWriterOptions {
   readonly onChange: () => void;
 }
 
-/** How long it may take to end a write that hangs and to read what it left. */
-const ABANDON_TIMEOUT_MS = 1_000;
-/** How long it may take to end it where nobody asks any more what it left. */
-const CLOSE_TIMEOUT_MS = 500;
+/** How long it may take to end a write that hangs, also while the writer is being closed. */
+const END_TIMEOUT_MS = 500;
+/** How long it may take to read what it left. */
+const READ_TIMEOUT_MS = 500;
 /** The longest pause after writes that failed. */
 const MAX_PAUSE_MS = 10_000;
 /** How long PostgreSQL may take to end a backend. */
@@ -188,18 +188,11 @@ export class HeartbeatWriter {
       await connection.close();
       return error;
     }
-    const { clock } = this.#options;
-    const ms = stop.aborted ? CLOSE_TIMEOUT_MS : ABANDON_TIMEOUT_MS;
-    using deadline = new Deadline({ clock, ms, what: "ending a heartbeat" });
-    const { signal } = deadline;
-    const ended = await this.#terminate(connection.processId, signal);
+    const ended = await this.#terminate(connection.processId);
     await connection.close();
+    const isUnconfirmed = await this.#isUnconfirmed(at, stop);
     if (stop.aborted) {
       return error;
-    }
-    const isUnconfirmed = await this.#wasWritten(at, signal);
-    if (isUnconfirmed) {
-      await this.#commitWait.began(new Date(at), { signal });
     }
     const what = isUnconfirmed
       ? "no synchronous standby confirmed the heartbeat in time"
@@ -211,15 +204,29 @@ export class HeartbeatWriter {
   }
 
   /** Resolves with whether the backend is known to be gone. */
-  async #terminate(processId: number, signal: AbortSignal): Promise<boolean> {
-    const { database, logger } = this.#options;
+  async #terminate(processId: number): Promise<boolean> {
+    const { clock, database, logger } = this.#options;
+    using deadline = new Deadline({ clock, ms: END_TIMEOUT_MS, what: "ending a heartbeat" });
     try {
-      const rows = await database.query(TERMINATE_SQL, [processId], { signal });
+      const rows = await database.query(TERMINATE_SQL, [processId], { signal: deadline.signal });
       return rows.every((row) => booleanOf(row, "ended"));
     } catch (error) {
       logger.warn({ err: error, processId }, "a heartbeat that hangs could not be ended");
       return false;
     }
+  }
+
+  /** Whether a write that was not acknowledged is there; notes that commits wait then. */
+  async #isUnconfirmed(at: number, stop: AbortSignal): Promise<boolean> {
+    const { clock } = this.#options;
+    const what = "reading a heartbeat";
+    using deadline = new Deadline({ clock, ms: READ_TIMEOUT_MS, what, signal: stop });
+    const { signal } = deadline;
+    const isThere = await this.#wasWritten(at, signal);
+    if (isThere) {
+      await this.#commitWait.began(new Date(at), { signal });
+    }
+    return isThere;
   }
 
   async #wasWritten(at: number, signal: AbortSignal): Promise<boolean> {

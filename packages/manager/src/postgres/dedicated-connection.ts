@@ -12,7 +12,7 @@ import type { Row } from "./row.ts";
 import { awaitClosed } from "./socket-closing.ts";
 
 /** How long a dial that nobody waits for may take to its end. */
-const ABANDON_TIMEOUT_MS = 1_000;
+const ABANDON_TIMEOUT_MS = 400;
 
 interface OpenConnection {
   readonly client: pg.Client;
@@ -49,7 +49,7 @@ export class DedicatedConnection implements AsyncDisposable {
   }
 
   /**
-   * Connects. Rejects as a dial does, and within two seconds of an abort; nothing is left behind
+   * Connects. Rejects as a dial does, and within a second of an abort; nothing is left behind
    * then, in the server either where it answers by then.
    */
   static async open(

@@ -3,11 +3,11 @@ import { Deadline, untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 
 /** How long a server may take to close its end after a polite goodbye. */
-const GOODBYE_TIMEOUT_MS = 1_000;
+const GOODBYE_TIMEOUT_MS = 500;
 
 /**
  * Resolves when the sockets, to which goodbye was said, are closed; those that still are not after
- * a second are destroyed, since a server that hangs never closes its end.
+ * half a second are destroyed, since a server that hangs never closes its end.
  */
 export async function awaitClosed(sockets: Iterable<Duplex>, clock: Clock): Promise<void> {
   const open = [...sockets].filter((socket) => !socket.closed);
