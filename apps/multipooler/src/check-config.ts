@@ -1,5 +1,6 @@
 import { systemClock } from "@multipooler/timing";
 import { printable, tableText } from "@multipooler/text-table";
+import { jsonText } from "./ctl/output.ts";
 import type { Output } from "./ctl/output.ts";
 import { checkDirectories, directoriesOf } from "./directories.ts";
 import { preflight } from "./preflight.ts";
@@ -47,7 +48,7 @@ export async function checkConfig(
   }
   const every = effectiveSettings(settings, sources);
   const shown = all ? every : every.filter(({ from }) => from !== "");
-  await output.write(json ? `${JSON.stringify(shown)}\n` : textOf(shown));
+  await output.write(json ? jsonText(shown, { indent: 0 }) : textOf(shown));
   return 0;
 }
 
