@@ -1,5 +1,6 @@
 import { systemClock } from "@multipooler/timing";
 import { printable, tableText } from "@multipooler/text-table";
+import { advertisedHost } from "./advertised-host.ts";
 import { jsonText } from "./ctl/output.ts";
 import type { Output } from "./ctl/output.ts";
 import { checkDirectories, directoriesOf } from "./directories.ts";
@@ -31,7 +32,8 @@ const NO_LOG = {
 
 /**
  * Checks the configuration as a start would, without starting or making anything, and prints what
- * is in effect and why. What is given and ignored is told of to the side.
+ * is in effect and why. What is given and ignored is told of to the side, and so is a
+ * name under which nobody reaches the pooler.
  *
  * @throws ConfigError as a start does.
  */
@@ -43,7 +45,8 @@ export async function checkConfig(
   const config = resolveConfig(sources);
   const { target } = preflight(config, { clock: systemClock, logger: NO_LOG });
   checkDirectories(directoriesOf(config, target));
-  for (const line of ignoredGivens(sources)) {
+  const { problem } = advertisedHost(config, target.server);
+  for (const line of [...ignoredGivens(sources), ...(problem === undefined ? [] : [problem])]) {
     complain(line);
   }
   const every = effectiveSettings(settings, sources);

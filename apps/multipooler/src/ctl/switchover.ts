@@ -1,3 +1,4 @@
+import { hostAndPort } from "@multipooler/manager";
 import type { NotServing } from "@multipooler/proto/promotion-v1";
 import { callTimeoutMs } from "./call-timeout.ts";
 import { drainTimeout } from "./drain-timeout.ts";
@@ -146,6 +147,6 @@ function resultText(
     gapMs === undefined || notServing !== undefined ? "" : ` No writes were taken for ${gapMs} ms.`;
   return (
     `${to.address} ${isNow} in term ${term}, and ${from.address} follows it at ` +
-    `${postgres.host}:${postgres.port}.${gap}\n`
+    `${hostAndPort(postgres.host, postgres.port)}.${gap}\n`
   );
 }
