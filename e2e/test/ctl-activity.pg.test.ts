@@ -24,6 +24,7 @@ beforeAll(async () => {
   pooler = await ClientPooler.start({
     "connpool-global-capacity": "2",
     "grpc-manager-token-file": tokenFile(),
+    "grpc-socket-file": socketFile(),
   });
 });
 
@@ -36,6 +37,7 @@ afterAll(async () => {
   await directory?.[Symbol.asyncDispose]();
 });
 
+const socketFile = (): string => join(directory.path, "grpc.sock");
 const tokenFile = (): string => join(directory.path, "tokens");
 
 async function client(name: string): Promise<pg.Client> {
@@ -172,6 +174,15 @@ async function watched(view: RegExp, ...command: readonly string[]): Promise<str
   expect(await ended).toEqual([0, null]);
   return shown;
 }
+
+test("ctl finds a pooler by its socket, too, in an argument or a variable", async () => {
+  const address = `unix:${socketFile()}`;
+  const args = ["ctl", "status", "--json", "--token-file", tokenFile()];
+  const shown = await runProgram([...args, "--address", address]);
+  expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining('"name": "e2e"') });
+  const env = { MULTIPOOLER_ADDRESS: address };
+  expect(await runProgram(args, { env })).toMatchObject({ code: 0 });
+});
 
 test("an interval that is none is refused by its name", async () => {
   expect(await ctl("top", "--interval", "1")).toMatchObject({
