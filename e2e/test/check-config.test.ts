@@ -47,6 +47,14 @@ test("check-config and the log of a start name variables that are ignored", asyn
   expect(line).toMatchObject({ level: 40, ignored });
 });
 
+test("check-config says under which name nobody would reach the pooler", async () => {
+  const { code, stderr } = await runProgram(["check-config", "--hostname", "db1"]);
+  expect(code).toBe(0);
+  expect(stderr).toBe(
+    "multipooler: gRPC listens on 127.0.0.1: nobody reaches it at db1, which the topology names (see --hostname, --grpc-bind-address)\n",
+  );
+});
+
 test("import-pgbouncer writes a file that check-config takes, and lists the rest", async () => {
   await using directory = await temporaryDirectory();
   const ini = join(directory.path, "pgbouncer.ini");

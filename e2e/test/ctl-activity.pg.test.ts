@@ -24,6 +24,7 @@ beforeAll(async () => {
   pooler = await ClientPooler.start({
     "connpool-global-capacity": "2",
     "grpc-manager-token-file": tokenFile(),
+    "grpc-socket-file": socketFile(),
   });
 });
 
@@ -36,6 +37,7 @@ afterAll(async () => {
   await directory?.[Symbol.asyncDispose]();
 });
 
+const socketFile = (): string => join(directory.path, "grpc.sock");
 const tokenFile = (): string => join(directory.path, "tokens");
 
 async function client(name: string): Promise<pg.Client> {
@@ -136,21 +138,50 @@ test.each([
   ["top", /zone1\/e2e.*\n\d+ clients: /],
   ["pools", /^database +user/],
 ])("%s shows again and again until Ctrl-C, and ends with 0", async (command, view) => {
+  const shown = await watched(
+    /database +user/g,
+    command,
+    ...(command === "top" ? [] : ["--watch"]),
+  );
+  expect(shown).toMatch(view);
+  expect(shown).not.toContain("\u001b");
+});
+
+test.each([["top"], ["clients", "--watch"]])(
+  "%s --json says what clients call themselves, and nothing of it controls a terminal",
+  async (...command) => {
+    const name = "x\u{9b}2J\u{7f}";
+    await client(name);
+    const shown = await watched(/\n/g, ...command, "--json");
+    expect(shown).toContain(String.raw`"x\u009b2J\u007f"`);
+    expect(shown).not.toMatch(/[\u{7f}-\u{9f}]/u);
+  },
+);
+
+/** What a command that is renewed has printed once `view` was there three times; Ctrl-C ends it. */
+async function watched(view: RegExp, ...command: readonly string[]): Promise<string> {
   const address = await pooler.pooler.grpc();
-  const args = ["ctl", command, "--interval", "100ms", "--address", address];
-  args.push("--token-file", tokenFile(), ...(command === "top" ? [] : ["--watch"]));
-  const child = spawn(process.execPath, [programPath(), ...args], {
+  const args = ["ctl", ...command, "--interval", "100ms", "--address", address];
+  const child = spawn(process.execPath, [programPath(), ...args, "--token-file", tokenFile()], {
     env: programEnvironment(),
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = once(child, "exit");
   let shown = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (shown += text));
-  await expect.poll(() => shown.match(/database +user/g)?.length ?? 0, PATIENCE).toBeGreaterThan(2);
+  await expect.poll(() => shown.match(view)?.length ?? 0, PATIENCE).toBeGreaterThan(2);
   child.kill("SIGINT");
   expect(await ended).toEqual([0, null]);
-  expect(shown).toMatch(view);
-  expect(shown).not.toContain("\u001b");
+  return shown;
+}
+
+test("ctl finds a pooler by its socket, too, in an argument or a variable", async () => {
+  const address = `unix:${socketFile()}`;
+  const args = ["ctl", "status", "--json", "--token-file", tokenFile()];
+  const shown = await runProgram([...args, "--address", address]);
+  expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining('"name": "e2e"') });
+  const env = { MULTIPOOLER_ADDRESS: address };
+  expect(await runProgram(args, { env })).toMatchObject({ code: 0 });
 });
 
 test("an interval that is none is refused by its name", async () => {

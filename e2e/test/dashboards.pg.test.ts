@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "@multipooler/grpc-services/client";
@@ -89,6 +90,7 @@ async function noted(http: Promise<string>, name: string): Promise<void> {
 const WORDS = new Set([
   "sum",
   "count",
+  "group",
   "max",
   "min",
   "by",
@@ -184,6 +186,16 @@ const rules = z.object({
       ),
     }),
   ),
+});
+
+test("the alerts fire when they should, and else do not", ({ skip }) => {
+  const { error, status, stdout, stderr } = spawnSync(
+    "promtool",
+    ["test", "rules", join(DEPLOY, "prometheus", "alerts.test.yaml")],
+    { encoding: "utf8" },
+  );
+  skip(error !== undefined, "there is no promtool");
+  expect(status, `${stdout}${stderr}`).toBe(0);
 });
 
 test("the alerts watch what is exported, and say what to do", () => {

@@ -104,6 +104,7 @@ const container = z.looseObject({
   name: z.string(),
   args: z.array(z.string()).optional(),
   ports: z.array(z.object({ name: z.string(), containerPort: z.number() })).optional(),
+  env: z.array(z.object({ name: z.string() })).optional(),
 });
 const pod = z.looseObject({
   terminationGracePeriodSeconds: z.number(),
@@ -177,6 +178,17 @@ describe("the manifests for Kubernetes", () => {
 
   test("offer no gRPC beyond the pod, where it would need no credentials", () => {
     expect(config["grpc-bind-address"]).toBe("127.0.0.1");
+  });
+
+  test("tell others no name under which nobody reaches the pooler", async () => {
+    await using machine = await readOnlyMachine();
+    const file = "/etc/multipooler/multipooler.yaml";
+    await machine.write(file, machine.mapped(of("ConfigMap").data?.["multipooler.yaml"] ?? ""));
+    await machine.write("/etc/postgres-secret/password", "secret");
+    const env = Object.fromEntries((main.env ?? []).map(({ name }) => [name, "postgres-0"]));
+    expect(
+      await runProgram(["check-config", "--config-file", machine.mapped(file)], { env }),
+    ).toMatchObject({ code: 0, stderr: "" });
   });
 
   test("give the pooler the time to stop before PostgreSQL, and PostgreSQL some after it", () => {

@@ -17,7 +17,7 @@ const SHOWN = 200;
 
 /**
  * What is shipped has no fault of these severities that the registry knows of. Where the registry
- * cannot be asked, the gate is green and says so: a machine without a network is no fault of a change.
+ * cannot be asked, the gate is skipped and says so: a machine without a network is no fault of a change.
  * Any other answer that is no report fails.
  */
 export async function checkAudit(root: string): Promise<GateResult> {
@@ -37,7 +37,11 @@ export function judgeAudit(output: string): GateResult {
     const error = report?.["error"];
     const why = isRecord(error) ? `${String(error["code"])} ${String(error["message"])}` : output;
     return UNASKED.some((fault) => fault.test(why))
-      ? { ok: true, output: `the registry could not be asked: ${why.slice(0, SHOWN)}` }
+      ? {
+          ok: true,
+          isSkipped: true,
+          output: `the registry could not be asked: ${why.slice(0, SHOWN)}`,
+        }
       : { ok: false, output: `the audit said what is not understood: ${why.slice(0, SHOWN)}` };
   }
   const faults = Object.values(advisories)

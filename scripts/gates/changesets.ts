@@ -24,7 +24,11 @@ import type { WorkspacePackage } from "./workspace.ts";
 export async function checkChangesets(root: string): Promise<GateResult> {
   const head = await command("git", ["rev-parse", "--verify", "HEAD"], { cwd: root });
   if (!head.ok) {
-    return { ok: true, output: "nothing compared: this is no clone with a commit" };
+    return {
+      ok: true,
+      isSkipped: true,
+      output: "nothing compared: this is no clone with a commit",
+    };
   }
   const scratch = mkdtempSync(join(tmpdir(), "multipooler-changesets-"));
   try {
@@ -61,7 +65,11 @@ async function compare(around: Surroundings): Promise<GateResult> {
     return { ok: false, output: wrong.join("\n") };
   }
   if (main === undefined) {
-    return { ok: true, output: "nothing compared: neither origin/main nor main is in this clone" };
+    return {
+      ok: true,
+      isSkipped: true,
+      output: "nothing compared: neither origin/main nor main is in this clone",
+    };
   }
   const changed = published.filter((each) => hasChanged(each, files));
   const rebuilt = await rebuiltPrograms(around, main, files);

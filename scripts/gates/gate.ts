@@ -1,8 +1,10 @@
 /** The verdict of a gate. */
 export interface GateResult {
   readonly ok: boolean;
-  /** What to show: why it failed, or one line that says what was checked. */
+  /** What to show: why it failed or was skipped, or one line that says what was checked. */
   readonly output: string;
+  /** What it proves could not be looked at here, which neither passes nor fails. */
+  readonly isSkipped?: true;
 }
 
 /** One named check of the repository. */

@@ -99,7 +99,7 @@ export const BOUNDARIES: BoundaryTable = {
       "packages/tls",
     ],
     "apps/multipooler": "everything",
-    "apps/pgctld": ["packages/base-backup", "packages/pgctld"],
+    "apps/pgctld": ["packages/base-backup", "packages/pgctld", "packages/text-table"],
     "dev/conversations": [],
     "dev/embedded-etcd": [],
     "dev/pooler-process": ["apps/multipooler"],

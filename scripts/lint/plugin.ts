@@ -4,6 +4,7 @@ import { readPackage, workspacePackages } from "../gates/workspace.ts";
 import { boundariesIn } from "./boundaries.ts";
 import { BOUNDARIES } from "./boundary-table.ts";
 import { constantCase } from "./constant-case.ts";
+import { printedJson } from "./printed-json.ts";
 import type { LintRule } from "./syntax.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -21,6 +22,7 @@ const plugin: {
       table: BOUNDARIES,
     }),
     "constant-case": constantCase,
+    "printed-json": printedJson,
   },
 };
 

@@ -1,5 +1,7 @@
 import { systemClock } from "@multipooler/timing";
 import { printable, tableText } from "@multipooler/text-table";
+import { advertisedHost } from "./advertised-host.ts";
+import { jsonText } from "./ctl/output.ts";
 import type { Output } from "./ctl/output.ts";
 import { checkDirectories, directoriesOf } from "./directories.ts";
 import { preflight } from "./preflight.ts";
@@ -30,7 +32,8 @@ const NO_LOG = {
 
 /**
  * Checks the configuration as a start would, without starting or making anything, and prints what
- * is in effect and why. What is given and ignored is told of to the side.
+ * is in effect and why. What is given and ignored is told of to the side, and so is a
+ * name under which nobody reaches the pooler.
  *
  * @throws ConfigError as a start does.
  */
@@ -42,12 +45,13 @@ export async function checkConfig(
   const config = resolveConfig(sources);
   const { target } = preflight(config, { clock: systemClock, logger: NO_LOG });
   checkDirectories(directoriesOf(config, target));
-  for (const line of ignoredGivens(sources)) {
+  const { problem } = advertisedHost(config, target.server);
+  for (const line of [...ignoredGivens(sources), ...(problem === undefined ? [] : [problem])]) {
     complain(line);
   }
   const every = effectiveSettings(settings, sources);
   const shown = all ? every : every.filter(({ from }) => from !== "");
-  await output.write(json ? `${JSON.stringify(shown)}\n` : textOf(shown));
+  await output.write(json ? jsonText(shown, { indent: 0 }) : textOf(shown));
   return 0;
 }
 

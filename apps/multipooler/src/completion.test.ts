@@ -53,6 +53,35 @@ describe.runIf(hasShell("bash"))("bash", () => {
   });
 });
 
+test.runIf(hasShell("bash"))("files are completed by a bash without compopt", () => {
+  const script = `${completionScript(program(), "bash")}
+enable -n compopt
+PATH=
+COMP_WORDS=(multipooler --cell ${import.meta.filename.slice(0, -3)})
+COMP_CWORD=2
+_multipooler
+echo "\${COMPREPLY[@]}"`;
+  const { stdout, stderr } = spawnSync("/bin/bash", ["-c", script], { encoding: "utf8" });
+  expect({ stdout, stderr }).toEqual({ stdout: `${import.meta.filename}\n`, stderr: "" });
+});
+
+test.runIf(hasShell("zsh"))("a file in zsh's $fpath completes at its first call", () => {
+  const file = completionScript(program(), "zsh");
+  // What the shell does at the first completion, with the functions of its completion system replaced.
+  const script = `compdef() { :; }
+compadd() { shift; print -r -- "$@"; }
+words=(multipooler ctl query --format "")
+CURRENT=5
+_multipooler() {
+${file}
+}
+_multipooler`;
+  expect(spawnSync("zsh", ["-fc", script], { encoding: "utf8" })).toMatchObject({
+    stdout: "table csv\n",
+    stderr: "",
+  });
+});
+
 test.each(COMPLETION_SHELLS)(
   "the script for %s is one that it can read",
   (shell: CompletionShell) => {

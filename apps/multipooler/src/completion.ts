@@ -93,7 +93,8 @@ _${name}() {
   if _${name}_words "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; then
     COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
   else
-    compopt -o default
+    # The bash of macOS is from before compopt.
+    compopt -o default 2>/dev/null || COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}"))
   fi
 }
 complete -F _${name} ${name}
@@ -121,6 +122,10 @@ _${name}_complete() {
   fi
 }
 compdef _${name}_complete ${name}
+# A file in $fpath runs as the function for the first completion of a shell.
+if [[ "\${funcstack[1]}" == _${name} ]]; then
+  _${name}_complete
+fi
 `;
 }
 

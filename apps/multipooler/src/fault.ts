@@ -1,5 +1,5 @@
 import { GrpcServicesError, GrpcServicesErrorCode } from "@multipooler/grpc-services";
-import { ManagerError } from "@multipooler/manager";
+import { ManagerError, hostAndPort } from "@multipooler/manager";
 import type { ManagerErrorCode } from "@multipooler/manager";
 import { PgwireServicesError } from "@multipooler/pgwire-services";
 import type { PgwireServicesErrorCode } from "@multipooler/pgwire-services";
@@ -61,7 +61,7 @@ export function explain(error: unknown): string {
   }
   if (isListenError(error)) {
     const why = LISTEN_FAULTS.get(error.code) ?? error.message;
-    return `HTTP cannot listen on ${error.address}:${error.port}: ${why} (see --bind-address, --http-port)`;
+    return `HTTP cannot listen on ${hostAndPort(error.address, error.port)}: ${why} (see --bind-address, --http-port)`;
   }
   return error instanceof Error ? error.message : String(error);
 }

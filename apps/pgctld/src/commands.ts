@@ -1,5 +1,6 @@
 import { takeBaseBackup } from "@multipooler/base-backup";
 import type { PostgresStatus, StopMode } from "@multipooler/pgctld";
+import { printableJson } from "@multipooler/text-table";
 import type { Controlled } from "./control.ts";
 import type { ServerFlags } from "./settings.ts";
 
@@ -119,7 +120,7 @@ export async function status(
 ): Promise<void> {
   const found = await postgres.status({ signal });
   if (json) {
-    print(JSON.stringify(found));
+    print(printableJson(JSON.stringify(found)));
     return;
   }
   print(`Status: ${describe(found)}`);

@@ -1,3 +1,5 @@
+import { printable } from "@multipooler/text-table";
+
 /** Writes lines to standard output and error. That one cannot be written ends nothing. */
 export class ProgramOutput {
   #hasFailed = false;
@@ -20,10 +22,15 @@ export class ProgramOutput {
   }
 
   readonly print = (line: string): void => {
-    process.stdout.write(`${line}\n`);
+    process.stdout.write(`${shown(line)}\n`);
   };
 
   readonly complain = (line: string): void => {
-    process.stderr.write(`pgctld: ${line}\n`);
+    process.stderr.write(`pgctld: ${shown(line)}\n`);
   };
+}
+
+/** What servers and their programs say may have several lines, and controls no terminal. */
+function shown(text: string): string {
+  return text.split("\n").map(printable).join("\n");
 }

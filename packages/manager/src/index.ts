@@ -6,6 +6,7 @@ export type {
   ManagedDatabase,
   ManagedDatabaseStatus,
 } from "./database/managed-database.ts";
+export { describeAddress, hostAndPort } from "./address-text.ts";
 export { ActionLease, ActionLock } from "./actions/action-lock.ts";
 export type { ActionHolder } from "./actions/action-lock.ts";
 export { formatConnInfo } from "./replication/conn-info.ts";

@@ -1,7 +1,8 @@
 import type { TestPostgres } from "@multipooler/test-postgres";
 import { systemClock } from "@multipooler/timing";
 import { applicationNamePrefix } from "../src/postgres/admin-client-config.ts";
-import { describeAddress, resolveDatabaseConfig } from "../src/postgres/database-config.ts";
+import { describeAddress } from "../src/address-text.ts";
+import { resolveDatabaseConfig } from "../src/postgres/database-config.ts";
 import { PostgresServer } from "../src/postgres/postgres-server.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 import type { DatabaseConfig } from "../src/postgres/database-config.ts";

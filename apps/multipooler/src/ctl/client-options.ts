@@ -4,7 +4,7 @@ import { settings } from "../settings/settings.ts";
 
 /** How a command reaches a pooler. */
 export interface ClientOptions {
-  /** host:port of a pooler's gRPC server. */
+  /** host:port of a pooler's gRPC server, or unix:/path of its socket. */
   readonly address: string;
   /** PEM files for a pooler whose gRPC server has TLS. */
   readonly tlsCa?: string;
@@ -22,7 +22,7 @@ export function withClientOptions(command: Command): Command {
     .addOption(
       new Option(
         "--address <host:port>",
-        "gRPC address of the pooler; without a port, its default one",
+        "gRPC address of the pooler; without a port, its default one; or unix:/path of its --grpc-socket-file",
       )
         .env("MULTIPOOLER_ADDRESS")
         .default(`127.0.0.1:${settings.grpcPort.defaultText}`),

@@ -58,7 +58,7 @@ function written(stream: Writable, text: string): Promise<void> {
   });
 }
 
-/** What `--json` prints of an answer. */
+/** What `--json` prints of an answer; nothing in it controls a terminal. */
 export function jsonText(
   value: unknown,
   { indent }: { readonly indent: number } = { indent: 2 },

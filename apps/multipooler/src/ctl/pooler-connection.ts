@@ -5,7 +5,7 @@ import type { ClientOptions } from "./client-options.ts";
 import { fileFault } from "../file-fault.ts";
 import { ConfigError } from "../settings/config.ts";
 import { settings } from "../settings/settings.ts";
-import { withPort } from "./pooler-address.ts";
+import { poolerAddress } from "./pooler-address.ts";
 
 const DEFAULT_PORT = settings.grpcPort.defaultText ?? "";
 
@@ -36,7 +36,7 @@ export function poolerClient({
   if (token !== undefined && !/^[!-~]+$/.test(token)) {
     throw new ConfigError([`--token-file: the first line of ${tokenFile} is no token`]);
   }
-  return connect({ address: withPort(address, DEFAULT_PORT), tls, token });
+  return connect({ address: poolerAddress(address, DEFAULT_PORT), tls, token });
 }
 
 function contentOf(flag: string, file: string | undefined): string | undefined {

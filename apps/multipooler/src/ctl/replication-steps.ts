@@ -1,4 +1,5 @@
 import { GrpcStatusError } from "@multipooler/grpc-services/client";
+import { hostAndPort } from "@multipooler/manager";
 import type { GetFollowersResponse, ReplicationStatus } from "@multipooler/proto/replication-v1";
 import type { Step } from "./explanation.ts";
 import type { PoolerCall } from "./pooler-call.ts";
@@ -51,7 +52,7 @@ export async function followSteps(
     ...(options.pauseBefore ? [pause] : []),
     {
       name: "follow",
-      explanation: `set primary_conninfo to ${host}:${port} in place of ${followedBy(standby)}, and reload`,
+      explanation: `set primary_conninfo to ${hostAndPort(host, port)} in place of ${followedBy(standby)}, and reload`,
       needed: !follows,
     },
     ...(options.resumeAfter ? [resumeStep(isPausedThen)] : []),
@@ -152,7 +153,7 @@ function followersOf({ client, request }: PoolerCall): Promise<GetFollowersRespo
 function followedBy({ primaryConnInfo }: ReplicationStatus): string {
   return primaryConnInfo === undefined
     ? "nobody"
-    : `${primaryConnInfo.host}:${primaryConnInfo.port}`;
+    : hostAndPort(primaryConnInfo.host, primaryConnInfo.port);
 }
 
 function unfollowStep(standby: ReplicationStatus): Step {

@@ -1,3 +1,4 @@
+import { hostAndPort } from "@multipooler/manager";
 import type { Duration } from "@multipooler/proto/duration";
 import {
   SynchronousMethod,
@@ -21,7 +22,7 @@ export function standbyText(status: ReplicationStatus): string {
   const follows =
     primaryConnInfo === undefined
       ? "nobody"
-      : `${primaryConnInfo.host}:${primaryConnInfo.port} as ${primaryConnInfo.applicationName}`;
+      : `${hostAndPort(primaryConnInfo.host, primaryConnInfo.port)} as ${primaryConnInfo.applicationName}`;
   return tableText([
     ["follows", follows],
     ["receiver", status.walReceiverStatus || "none"],

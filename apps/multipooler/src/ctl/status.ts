@@ -39,7 +39,7 @@ export function status(
       for await (const response of changes(call, { intervalMs, signal })) {
         // A line for each where there are several.
         yield json
-          ? `${JSON.stringify(StatusResponse.toJSON(response))}\n`
+          ? jsonText(StatusResponse.toJSON(response), { indent: 0 })
           : `${statusText(response, new Date())}${isTerminal ? "" : "\n"}`;
       }
     });

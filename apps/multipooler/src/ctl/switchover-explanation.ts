@@ -1,3 +1,4 @@
+import { hostAndPort } from "@multipooler/manager";
 import type { RoleStep } from "@multipooler/proto/promotion-v1";
 import { tableText } from "@multipooler/text-table";
 import { drainTimeout } from "./drain-timeout.ts";
@@ -36,7 +37,10 @@ export async function explainSwitchover(
       request,
     ),
   );
-  const follow = { name: "follow", explanation: `follow ${postgres.host}:${postgres.port}` };
+  const follow = {
+    name: "follow",
+    explanation: `follow ${hostAndPort(postgres.host, postgres.port)}`,
+  };
   const needed = ({ needed: isNeeded }: RoleStep): boolean => isNeeded;
   const steps = [
     ...recruitment(poolers, plan),

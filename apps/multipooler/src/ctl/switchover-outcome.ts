@@ -1,3 +1,4 @@
+import { hostAndPort } from "@multipooler/manager";
 import type { NotServing } from "@multipooler/proto/promotion-v1";
 import type { SwitchoverPlan } from "./switchover-plan.ts";
 
@@ -22,6 +23,6 @@ export function outcomeText({ from, to, plan, gapMs, notServing }: SwitchoverOut
     gapMs === undefined || notServing !== undefined ? "" : ` No writes were taken for ${gapMs} ms.`;
   return (
     `${to} ${isNow} in term ${term}, and ${from} follows it at ` +
-    `${postgres.host}:${postgres.port}.${gap}\n`
+    `${hostAndPort(postgres.host, postgres.port)}.${gap}\n`
   );
 }

@@ -2,6 +2,7 @@ import { StatusResponse } from "@multipooler/proto/manager-v1";
 import { GetActivityResponse } from "@multipooler/proto/operations-v1";
 import type { ClientOptions } from "./client-options.ts";
 import type { Interruption } from "../interruption.ts";
+import { jsonText } from "./output.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";
 import { topText } from "./top-text.ts";
@@ -35,7 +36,7 @@ export function top(
           status: StatusResponse.toJSON(status),
           activity: GetActivityResponse.toJSON(activity),
         };
-        yield `${JSON.stringify(shown)}\n`;
+        yield jsonText(shown, { indent: 0 });
         return;
       }
       const lines = isTerminal ? (io.stdout.rows ?? DEFAULT_LINES) : Number.POSITIVE_INFINITY;

@@ -1,6 +1,8 @@
+import { printable } from "@multipooler/text-table";
 import type { TopoStore } from "@multipooler/topo";
 import { ConfigError } from "../settings/config.ts";
 import { writeSteps } from "./explanation.ts";
+import { jsonText } from "./output.ts";
 import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { findOwner, findRecord, shardOf } from "./topo-lookup.ts";
@@ -50,7 +52,8 @@ export async function topoDelete(
     const { kind, key } = found;
     const forced = use === undefined ? undefined : force;
     const text = `deleted ${kind} ${recordName(found)}${forced === undefined ? "" : ` by force: ${forced}`}`;
-    await output.write(`${json ? JSON.stringify({ deleted: true, kind, key, forced }) : text}\n`);
+    const deleted = { deleted: true, kind, key, forced };
+    await output.write(json ? jsonText(deleted, { indent: 0 }) : `${printable(text)}\n`);
     return 0;
   });
 }

@@ -73,6 +73,16 @@ test("what a record holds cannot drive the terminal", () => {
   expect(line).toContain("a\\x1b[31m\\nb");
 });
 
+test("the address of a pooler can be dialled as it is", () => {
+  const event: TopoEvent = { type: "found", record: pooler({ hostname: "::1" }) };
+  expect(new EventLines().line(event, SEEN)).toContain("at [::1]:1, ");
+});
+
+test("JSON controls no terminal", () => {
+  const line = eventJson({ type: "written", record: pooler({ hostname: "a\u009b2J" }) }, SEEN);
+  expect(line).toContain(String.raw`"a\u009b2J"`);
+});
+
 test("JSON is one object a line with the same facts for programs", () => {
   const events: readonly TopoEvent[] = [
     { type: "found", record: cell },

@@ -1,4 +1,5 @@
 import { tableLines } from "@multipooler/text-table";
+import { jsonText } from "./output.ts";
 import { shortTime } from "./short-time.ts";
 import type { TopoEvent } from "./topo-event.ts";
 import { recordFields, recordJson, recordName } from "./topo-record.ts";
@@ -8,7 +9,7 @@ import { recordSummary } from "./topo-summary.ts";
 /** Formats an event as one line of JSON, with the time at which it was seen. */
 export function eventJson(event: TopoEvent, seen: Date): string {
   const line = { time: seen.toISOString(), event: event.type, ...details(event) };
-  return `${JSON.stringify(line)}\n`;
+  return jsonText(line, { indent: 0 });
 }
 
 function details(event: TopoEvent): object {

@@ -1,3 +1,4 @@
+import { hostAndPort } from "@multipooler/manager";
 import {
   poolerLifecycleStatusToJSON,
   poolerServingStatusToJSON,
@@ -138,7 +139,7 @@ function poolerWords({ record, isAlive }: PoolerEntry): PoolerWords {
     serving: isGone ? "NOT_SERVING" : poolerServingStatusToJSON(record.servingStatus),
     lifecycle: isGone ? "GONE" : status,
     since: lifecycle?.updated === undefined ? "?" : shortTime(lifecycle.updated),
-    address: `${hostname}:${portMap["grpc"] ?? "?"}`,
+    address: hostAndPort(hostname, portMap["grpc"] ?? "?"),
     shard: [shardKey?.database, shardKey?.tableGroup, shardKey?.shard]
       .map((part) => part ?? "?")
       .join("/"),

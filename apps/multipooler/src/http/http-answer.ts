@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { printableJson } from "@multipooler/text-table";
 
 /** A whole answer. */
 export interface HttpAnswer {
@@ -30,7 +31,7 @@ export function jsonAnswer(
   const type = "application/json; charset=utf-8";
   return {
     status,
-    body: `${JSON.stringify(body)}\n`,
+    body: `${printableJson(JSON.stringify(body))}\n`,
     headers: { "content-type": type, ...headers },
   };
 }

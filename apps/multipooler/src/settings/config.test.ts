@@ -79,6 +79,12 @@ test.each([
 
 test.each([
   ["grpc-port", "99999", '--grpc-port: "99999" is not a whole number from 0 to 65535'],
+  [
+    "grpc-bind-address",
+    "[::]",
+    '--grpc-bind-address: "[::]" must be an IPv6 address without brackets',
+  ],
+  ["hostname", "a b", '--hostname: "a b" is no address and no host name'],
   ["pg-port", "0", '--pg-port: "0" is not a whole number from 1 to 65535'],
   ["pg-port", "54x", '--pg-port: "54x" is not a whole number from 1 to 65535'],
   ["pg-port", "", '--pg-port: "" is not a whole number from 1 to 65535'],

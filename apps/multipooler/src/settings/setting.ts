@@ -234,7 +234,8 @@ export const ownAddress: Kind<string> = {
   placeholder: "address",
   schema: z
     .string()
-    .regex(/^[^\p{White_Space}\p{Cc},/]{1,255}$/u, { error: "is no address and no host name" }),
+    .regex(/^[^\p{White_Space}\p{Cc},/]{1,255}$/u, { error: "is no address and no host name" })
+    .regex(/^[^[\]]*$/, { error: "must be an IPv6 address without brackets" }),
 };
 
 /** An IP address. */

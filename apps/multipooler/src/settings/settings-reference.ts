@@ -1,3 +1,4 @@
+import { jsonText } from "../ctl/output.ts";
 import { otherParameters } from "./libpq-parameters.ts";
 import type { OtherParameter } from "./libpq-parameters.ts";
 import type { Setting, SettingTable } from "./setting.ts";
@@ -31,7 +32,7 @@ export function settingsReference(
     case "markdown":
       return markdown(Object.values(table));
     case "json-schema":
-      return `${JSON.stringify(jsonSchema(Object.values(table), accepted), undefined, 2)}\n`;
+      return jsonText(jsonSchema(Object.values(table), accepted));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { PoolerActivity } from "@multipooler/grpc-services";
+import { hostAndPort } from "@multipooler/manager";
 import type { HolderRow, StatusReport } from "@multipooler/status-page";
 
 /** Rows that are sent to a browser each second. */
@@ -41,7 +42,7 @@ function clientRow(
   const why = state.type === "running" ? "a statement runs" : pinText(state.reason);
   const who = `client ${id}`;
   const forMs = Math.max(0, nowMs - state.sinceMs);
-  return { who, user, database, application, address: `${address}:${port}`, why, forMs };
+  return { who, user, database, application, address: hostAndPort(address, port), why, forMs };
 }
 
 /** `undefined` for one that waits for its connection. */

@@ -1,3 +1,4 @@
+import { hostAndPort } from "@multipooler/manager";
 import type { ManagerStatus } from "@multipooler/manager";
 import {
   poolerLifecycleStatusToJSON,
@@ -102,6 +103,6 @@ function rowOf(record: Multipooler, { pooler }: Self): PeerRow {
         ? "UNKNOWN"
         : poolerLifecycleStatusToJSON(lifecycle.status).replace(/^LIFECYCLE_/, ""),
     since: lifecycle?.updated?.toISOString(),
-    address: `${hostname}:${portMap["grpc"] ?? "?"}`,
+    address: hostAndPort(hostname, portMap["grpc"] ?? "?"),
   };
 }

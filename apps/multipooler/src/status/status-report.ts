@@ -1,4 +1,5 @@
 import type { PoolerActivity } from "@multipooler/grpc-services";
+import { describeAddress } from "@multipooler/manager";
 import type { ManagerStatus } from "@multipooler/manager";
 import type {
   ReplicationReport,
@@ -100,7 +101,7 @@ function postgresOf({ database }: ManagerStatus): StatusReport["postgres"] {
   const { address, reachable, lastError: error, serverVersion: version, inRecovery } = database;
   const { connectionsUsed, connectionsLimit } = database;
   return {
-    address: address.type === "tcp" ? `${address.host}:${address.port}` : address.path,
+    address: describeAddress(address),
     reachable,
     error,
     version,

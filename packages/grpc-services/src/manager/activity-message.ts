@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { hostAndPort } from "@multipooler/manager";
 import { ClientState } from "@multipooler/proto/operations-v1";
 import type {
   ClientActivity,
@@ -67,7 +67,7 @@ function clientMessage(client: ActiveClient): ClientActivity {
     user: identity?.user ?? "",
     database: identity?.database ?? "",
     applicationName: identity?.applicationName ?? "",
-    address: isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`,
+    address: hostAndPort(address, port),
     connectedTime: new Date(connectedAt),
     state: stateOf(state),
     sinceTime: state !== undefined && "sinceMs" in state ? new Date(state.sinceMs) : undefined,

@@ -1,4 +1,4 @@
-import type { DatabaseAddress } from "@multipooler/controller-api";
+import { describeAddress } from "@multipooler/manager";
 import type {
   HeartbeatStatus as Heartbeat,
   ManagerState as State,
@@ -17,7 +17,6 @@ import {
 } from "@multipooler/proto/manager-v1";
 import type { HeartbeatStatus, StatusResponse } from "@multipooler/proto/manager-v1";
 import { termMessage } from "../consensus/term-message.ts";
-import { hostAndPort } from "../server/host-and-port.ts";
 import { durationMessage } from "./duration-message.ts";
 import {
   ROLES,
@@ -71,7 +70,7 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
     serving: servingMessage(serving),
     routingTerm: serving.current.term,
     database: {
-      address: addressText(database.address),
+      address: describeAddress(database.address),
       reachable: database.reachable,
       lastError: database.lastError ?? "",
       inRecovery: database.inRecovery,
@@ -141,8 +140,4 @@ function heartbeatMessage(heartbeat: Heartbeat): HeartbeatStatus {
         lastError: heartbeat.lastError ?? "",
       };
   }
-}
-
-function addressText(address: DatabaseAddress): string {
-  return address.type === "socket" ? address.path : hostAndPort(address.host, address.port);
 }

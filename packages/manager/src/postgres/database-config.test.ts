@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { TlsSettings } from "@multipooler/tls";
-import { describeAddress, portOfSocket, resolveDatabaseConfig } from "./database-config.ts";
+import { portOfSocket, resolveDatabaseConfig } from "./database-config.ts";
 import type { DatabaseConfig } from "./database-config.ts";
 import { ManagerError } from "../manager-error.ts";
 
@@ -91,12 +91,6 @@ test.each<[string, Partial<DatabaseConfig>, string]>([
   const resolve = (): unknown => resolveDatabaseConfig({ ...VALID, ...change });
   expect(resolve).toThrow(ManagerError);
   expect(resolve).toThrow(message);
-});
-
-test("addresses are written as people write them", () => {
-  expect(describeAddress({ type: "tcp", host: "db", port: 5432 })).toBe("db:5432");
-  expect(describeAddress({ type: "tcp", host: "::1", port: 5432 })).toBe("[::1]:5432");
-  expect(describeAddress({ type: "socket", path: "/run/.s.PGSQL.1" })).toBe("/run/.s.PGSQL.1");
 });
 
 test("the port is read from the name of a socket", () => {

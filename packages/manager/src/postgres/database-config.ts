@@ -135,16 +135,6 @@ function namedTls({ address, tls }: DatabaseConfig): () => TlsSettings {
   };
 }
 
-/** An address as people write it: the path of a socket, or `host:port`. */
-export function describeAddress(address: DatabaseAddress): string {
-  switch (address.type) {
-    case "socket":
-      return address.path;
-    case "tcp":
-      return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
-  }
-}
-
 /** The port in the name of a PostgreSQL socket, or `undefined` where it is not named like one. */
 export function portOfSocket(socketPath: string): number | undefined {
   const digits = /^\.s\.PGSQL\.([0-9]{1,5})$/.exec(path.basename(socketPath))?.[1];

@@ -2,7 +2,7 @@ import { Deadline, isTimeout } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { TlsError, TlsErrorCode, tlsFault } from "@multipooler/tls";
 import pg from "pg";
-import { describeAddress } from "./database-config.ts";
+import { describeAddress } from "../address-text.ts";
 import type { ServerConfig } from "./database-config.ts";
 import { FrameFault } from "./frame-fault.ts";
 import { messageOf } from "../error-message.ts";

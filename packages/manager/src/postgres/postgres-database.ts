@@ -1,8 +1,8 @@
 import { PoolerRole } from "@multipooler/controller-api";
 import type { DatabaseHandle } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
+import { describeAddress } from "../address-text.ts";
 import { ownConnectionNames } from "./admin-client-config.ts";
-import { describeAddress } from "./database-config.ts";
 import type { ResolvedDatabaseConfig } from "./database-config.ts";
 import type { DedicatedConnection, DedicatedOptions } from "./dedicated-connection.ts";
 import { Heartbeat } from "../heartbeat/heartbeat.ts";

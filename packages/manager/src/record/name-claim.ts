@@ -3,6 +3,7 @@ import { onAbort } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { TopoErrorCode, isTopoError, unlessAbsent } from "@multipooler/topo";
 import type { CellStore, PoolerOwner, Session, Version, Versioned } from "@multipooler/topo";
+import { hostAndPort } from "../address-text.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerDescription } from "../manager-options.ts";
 import { poolerId } from "../manager-settings.ts";
@@ -157,7 +158,7 @@ export class NameClaim {
     const { cell, pooler } = this.#options;
     const owner: PoolerOwner = {
       run: this.#run,
-      address: `${pooler.hostname}:${pooler.ports()["grpc"] ?? 0}`,
+      address: hostAndPort(pooler.hostname, pooler.ports()["grpc"] ?? 0),
       since: this.#since,
       process: ownProcess(),
     };

@@ -1,5 +1,6 @@
 import type { ShardCluster, ShardPrimary, ShardState, ShardTerm } from "@multipooler/topo";
 import type { Clock } from "@multipooler/timing";
+import { hostAndPort } from "../address-text.ts";
 import type { DatabaseFacts } from "../database/managed-database.ts";
 import type { PoolerDescription } from "../manager-options.ts";
 import { termAfter, termRefusal } from "./claim-right.ts";
@@ -68,7 +69,7 @@ export class ShardClaimant {
     return {
       primary: {
         pooler: pooler.identity,
-        address: `${pooler.hostname}:${pooler.ports()["grpc"] ?? 0}`,
+        address: hostAndPort(pooler.hostname, pooler.ports()["grpc"] ?? 0),
         server: this.#facts?.server ?? "",
         place: this.#place,
         since: isKnown ? known.since : new Date(clock.now()),

@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { createServer, isIPv6 } from "node:net";
+import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import type { Logger } from "@multipooler/logging";
+import { hostAndPort } from "@multipooler/manager";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
 
 export interface ClientPortOptions {
@@ -50,7 +51,7 @@ export class ClientPort {
       listener.listen({ host, port, backlog: BACKLOG });
       await once(listener, "listening");
     } catch (error) {
-      throw listenFailed(isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`, error);
+      throw listenFailed(hostAndPort(host, port), error);
     }
     listener.on("error", (err) => logger.warn({ err }, "a client could not be accepted"));
     listener.maxConnections = maxConnections;

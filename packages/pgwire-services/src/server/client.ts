@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { LimitedLogger } from "@multipooler/logging";
+import { hostAndPort } from "@multipooler/manager";
 import type { ClientStartup } from "@multipooler/pgwire";
 import type {
   CallOptions,
@@ -88,7 +89,7 @@ export class Client {
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#socket = options.socket;
-    this.#origin = `${options.ends.address}:${options.ends.port}`;
+    this.#origin = hostAndPort(options.ends.address, options.ends.port);
     this.#connectedAt = options.clock.now();
     // Never without a listener; the end of the socket is what counts.
     options.socket.on("error", () => undefined);

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { Server as Listener, Socket } from "node:net";
+import { hostAndPort } from "@multipooler/manager";
 import { untilAborted } from "@multipooler/timing";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../../errors/error.ts";
-import { hostAndPort } from "../host-and-port.ts";
 import type { GrpcTls } from "./grpc-tls.ts";
 import type { Http2Connections } from "./http2-connections.ts";
 import { listenOnSocketFile } from "./socket-file.ts";
