@@ -53,9 +53,13 @@ class WatchedDatabase {
   }
 }
 
-async function connect(service: QueryService, virtualPid: number): Promise<TestClient> {
+async function connect(
+  service: QueryService,
+  virtualPid: number,
+  database = "",
+): Promise<TestClient> {
   const client = new TestClient();
-  const caller = { user: "", database: "", settings: new Map(), origin: "", virtualPid };
+  const caller = { user: "", database, settings: new Map(), origin: "", virtualPid };
   client.attach(await service.openSession(caller, client));
   return client;
 }
@@ -88,6 +92,19 @@ test("a client that leaves in a transaction is in the table no more", async () =
   const client = await connect(pooler.getExecutor(), 7);
   await client.ask(query("begin; select 1"));
   expect(await recorded()).toEqual([{ vpid: "7" }]);
+  await client.session.end("now");
+  expect(await recorded()).toEqual([]);
+});
+
+test("a client of a further database is in the table of the main one", async () => {
+  await using other = await postgres.createDatabase();
+  await using pooler = await servingPooler(databaseOf(postgres), {
+    ...TRACKING,
+    databases: [other.name],
+  });
+  const client = await connect(pooler.getExecutor(), 3, other.name);
+  await client.ask(query("begin; select 1"));
+  expect(await recorded()).toEqual([{ vpid: "3" }]);
   await client.session.end("now");
   expect(await recorded()).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { otherParameters } from "./libpq-parameters.ts";
 import type { OtherParameter } from "./libpq-parameters.ts";
-import type { Setting, SettingTable } from "./setting.ts";
+import type { JsonValueSchema, Setting, SettingTable } from "./setting.ts";
 
 /** What describes all settings: a page for people, or a schema with which editors check a file. */
 export const REFERENCE_FORMATS = ["markdown", "json-schema"] as const;

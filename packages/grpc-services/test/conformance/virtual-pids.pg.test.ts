@@ -1,6 +1,7 @@
+import { PoolerType } from "@multipooler/manager";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { ConformingPooler } from "./conforming-pooler.ts";
-import { Gateway } from "./gateway.ts";
+import { Gateway, INCONSISTENT } from "./gateway.ts";
 import { onState, rowsOf, stateOf, valueOf } from "./result-reading.ts";
 import { useScene } from "./scene.ts";
 
@@ -13,10 +14,8 @@ const OWN_VPID =
 const VPID = 4_000_000_001;
 
 const scene = useScene();
-const sql = async (
-  text: string,
-  values: unknown[] = [],
-): ReturnType<typeof scene.postgres.sql> => await scene.postgres.sql(text, { values });
+const sql = async (text: string, values: unknown[] = []): ReturnType<typeof scene.postgres.sql> =>
+  await scene.postgres.sql(text, { values });
 
 let pooler: ConformingPooler;
 let gateway: Gateway;
@@ -147,4 +146,34 @@ test("without the table statements run all the same", async () => {
   const begun = await gateway.streamExecute({ query, options, reservationOptions: BEGIN });
   await gateway.conclude({ options: onState(begun), conclusion: ROLLBACK });
   expect(await lives([...pids][0])).toBe(true);
+});
+
+test("a restarted PostgreSQL has no rows of the connections before", async () => {
+  const options = { clientConnectionId: VPID };
+  await gateway.streamExecute({ query: OWN_VPID, options, reservationOptions: BEGIN });
+  expect(await recorded()).toHaveLength(1);
+  await scene.postgres.restart();
+  const ask = async (): Promise<unknown> =>
+    rowsOf(await gateway.streamExecute({ query: OWN_VPID, options }));
+  await expect.poll(ask, { timeout: 15_000 }).toEqual([[String(VPID)]]);
+  expect(await recorded()).toEqual([]);
+});
+
+// The last one: the server stays a standby.
+test("a standby, where the table cannot be read, serves without", async () => {
+  await pooler[Symbol.asyncDispose]();
+  await scene.postgres.restart({ role: "standby" });
+  pooler = await ConformingPooler.start(scene.postgres, {
+    controller: { tracksVirtualPids: true },
+    type: PoolerType.Replica,
+  });
+  const query = "select pg_is_in_recovery()::text";
+  const options = { clientConnectionId: VPID };
+  const answer = await new Gateway(pooler.client).streamExecute({
+    query,
+    target: INCONSISTENT,
+    options,
+  });
+  expect(valueOf(answer)).toBe("true");
+  expect((await scene.postgres.logLines()).join("\n")).not.toContain("during recovery");
 });
