@@ -21,6 +21,7 @@ export function controllerOf(
     sharingDepth: config.sharingDepth,
     holdsBegin: config.holdBegin === "on",
     maxStatements: config.maxStatements,
+    tracksVirtualPids: config.tracksVirtualPids,
     maxNotificationBytes: config.maxNotificationBytes,
     maxSessionStatements: config.pgClientMaxStatements,
     maxSessionStatementBytes: config.pgClientMaxStatementBytes,

@@ -52,6 +52,38 @@ test("a table of Multigres' own, with rows, becomes that of the contract", async
   expect(await versions(db.name)).toEqual([{ version: SIDECAR_VERSION }]);
 });
 
+test("an older version gets the table of clients, which any role may read and none may write", async () => {
+  await using db = await postgres.createDatabase();
+  await using database = serverFor(postgres, db.name);
+  await ensureSidecarSchema(database);
+  for (const sql of [
+    "DROP TABLE multigres.backend_vpid",
+    "REVOKE ALL ON SCHEMA multigres FROM PUBLIC",
+    "UPDATE multigres.multipooler_schema SET version = 2",
+  ]) {
+    await database.query(sql);
+  }
+  await ensureSidecarSchema(database);
+  expect(
+    await database.query(
+      `SELECT column_name::text AS name, data_type::text AS type, is_nullable::text AS nullable
+       FROM information_schema.columns WHERE table_name = 'backend_vpid' ORDER BY ordinal_position`,
+    ),
+  ).toEqual([
+    { name: "backend_pid", type: "integer", nullable: "NO" },
+    { name: "vpid", type: "bigint", nullable: "NO" },
+    { name: "updated_at", type: "timestamp with time zone", nullable: "NO" },
+  ]);
+  expect(
+    await database.query(
+      `SELECT relpersistence::text AS persistence, acl.privilege_type::text AS privilege
+       FROM pg_class, aclexplode(relacl) AS acl
+       WHERE oid = 'multigres.backend_vpid'::regclass AND acl.grantee = 0`,
+    ),
+  ).toEqual([{ persistence: "u", privilege: "SELECT" }]);
+  expect(await versions(db.name)).toEqual([{ version: SIDECAR_VERSION }]);
+});
+
 test("a newer version is left as it is, and a dropped table is made again", async () => {
   await using db = await postgres.createDatabase();
   await using database = serverFor(postgres, db.name);

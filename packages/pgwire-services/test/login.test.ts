@@ -2,8 +2,7 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import { untilAborted } from "@multipooler/timing";
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
-import { FakePoolerError, notOpen } from "./fake-session.ts";
-import type { FakeSession } from "./fake-session.ts";
+import { FakePoolerError, FakeSession, notOpen } from "./fake-session.ts";
 import {
   cancelRequest,
   GSSENC_REQUEST,
@@ -266,6 +265,22 @@ test("a key cancels what its client runs, and a wrong one is not answered", asyn
   other.send(cancelRequest(processId, secretKey));
   expect(await other.end()).toBe("");
   expect(scene.manager.session.cancels).toBe(1);
+});
+
+test("the executor knows a client by the process id of its key", async () => {
+  await using scene = await TestServer.start(TRUST);
+  const callers: (number | undefined)[] = [];
+  scene.manager.open = (caller, client) => {
+    callers.push(caller.virtualPid);
+    return Promise.resolve(new FakeSession(caller, client));
+  };
+  await using client = await scene.connect();
+  client.send(startup({ user: "alice" }));
+  let key = await client.message();
+  while (key.type !== "K") {
+    key = await client.message();
+  }
+  expect(callers).toEqual([key.bytes.readInt32BE(5)]);
 });
 
 test("a login that takes too long is cut without a word", async () => {

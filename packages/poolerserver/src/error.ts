@@ -41,6 +41,18 @@ export function poolerError(error: unknown): MultiPoolerError {
   return new MultiPoolerError(PoolerErrorCode.Internal, message, { cause: error });
 }
 
+const CODES: ReadonlySet<unknown> = new Set(Object.values(PoolerErrorCode));
+
+/** What a `DatabaseHandle` rejects with. */
+export function isPoolerError(error: unknown): error is PoolerError {
+  return (
+    error instanceof Error &&
+    error.name === "PoolerError" &&
+    "code" in error &&
+    CODES.has(error.code)
+  );
+}
+
 /** Nothing is admitted any more, or not yet. */
 export function notOpenError(): MultiPoolerError {
   return new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");

@@ -147,6 +147,11 @@ export interface MultiPoolerOptions {
   readonly slowTextLength?: number | undefined;
   /** How many characters of the value of each of its parameters are logged; 0, the default: none. */
   readonly slowParameterLength?: number | undefined;
+  /**
+   * Whether `multigres.backend_vpid` says which client each connection serves, on a primary: two writes
+   * more for each use of a connection, and no connection is shared then. Default: it does not.
+   */
+  readonly tracksVirtualPids?: boolean | undefined;
   /** Told of each statement of a session, for traces. Default: nobody is, and that costs nothing. */
   readonly observeStatement?: StatementObserver | undefined;
   /** Gets what seldom happens, for metrics. */
@@ -197,6 +202,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     slowWaitMs: options.slowWaitMs ?? 0,
     slowTextLength: options.slowTextLength ?? 1000,
     slowParameterLength: options.slowParameterLength ?? 0,
+    tracksVirtualPids: options.tracksVirtualPids ?? false,
     observeStatement: options.observeStatement,
     onEvent: options.onEvent ?? (() => undefined),
     logger: options.logger,

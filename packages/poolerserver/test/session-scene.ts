@@ -8,7 +8,7 @@ import { ActivityTotals } from "../src/pool/activity-totals.ts";
 import { Classifier } from "../src/classification/classifier.ts";
 import { resolveOptions } from "../src/multi-pooler-options.ts";
 import type { NotificationListener } from "../src/notifications/notification-listener.ts";
-import { mayListen, postgresListener } from "../src/notifications/postgres-listener.ts";
+import { postgresListener } from "../src/notifications/postgres-listener.ts";
 import type { BackendAccess } from "../src/pool/backend.ts";
 import type { PoolAccess } from "../src/pool/pool.ts";
 import { postgresProcesses } from "../src/pool/postgres-processes.ts";
@@ -17,7 +17,7 @@ import { Labels } from "../src/pool/labels.ts";
 import { UserBudget } from "../src/pool/user-budget.ts";
 import { UserPools } from "../src/pool/user-pools.ts";
 import { StatementRegistry } from "../src/statements/statement-registry.ts";
-import { leavingError } from "../src/serving/admission.ts";
+import { leavingError, servesAsPrimary } from "../src/serving/admission.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
 import type { SessionIsolation } from "../src/session-isolation.ts";
 import type { SessionLimits } from "../src/session/session-engine.ts";
@@ -85,7 +85,7 @@ export class SessionScene implements AsyncDisposable {
       isOpen: () => true,
       prepare: (target) => {
         this.scheduler.setAccess(accessOf(target));
-        if (!mayListen(target)) {
+        if (!servesAsPrimary(target)) {
           this.listener.stop(leavingError(target));
         }
       },

@@ -44,6 +44,11 @@ export interface Caller {
    * other, and clients take turns, so that the flood of one is not everybody's wait.
    */
   readonly origin: string;
+  /**
+   * The process id by which the client knows itself, as BackendKeyData gave it: not that of the backend,
+   * which changes. Absent where the client has none.
+   */
+  readonly virtualPid?: number | undefined;
 }
 
 /**

@@ -22,7 +22,6 @@ const ACCEPTED: Readonly<Record<string, readonly string[]>> = {
     "pgbackrest-ca-file <path>",
     "pgbackrest-cipher-key-file <path>",
   ],
-  "no table of clients' process ids is kept": ["backend-vpid-tracking-enabled [bool]"],
   "reserved connections are of the one pool, for which the --connpool-user-regular ones hold": [
     "connpool-user-reserved-idle-timeout <duration>",
     "connpool-user-reserved-max-lifetime <duration>",

@@ -143,6 +143,22 @@ test("a switch needs no value", async () => {
   expect(flags["cell"]).toBe("zone2");
 });
 
+test.each<[args: readonly string[], isOn: boolean]>([
+  [[], false],
+  [["--backend-vpid-tracking-enabled"], true],
+  [["--backend-vpid-tracking-enabled", "--cell=zone2"], true],
+  [["--backend-vpid-tracking-enabled=true"], true],
+  [["--backend-vpid-tracking-enabled=false"], false],
+])("process ids of clients are tracked only where the line asks for it: %j", async (args, isOn) => {
+  expect((await config(args)).tracksVirtualPids).toBe(isOn);
+});
+
+test("a switch takes only what it can mean", async () => {
+  expect(await problems("--backend-vpid-tracking-enabled=maybe")).toEqual([
+    expect.stringContaining("is not true or false"),
+  ]);
+});
+
 test("the harness' line is a configuration, and names what it does without", async () => {
   const args = HARNESS.split(" ");
   expect(await config(args)).toMatchObject({

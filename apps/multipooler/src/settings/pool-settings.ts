@@ -1,5 +1,5 @@
 import type { SessionIsolation } from "@multipooler/poolerserver";
-import { choice, duration, integer, ratio, settingGroup } from "./setting.ts";
+import { choice, duration, integer, ratio, settingGroup, toggle } from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
 const pool = settingGroup("Pool", "the pools are built with it");
@@ -125,6 +125,12 @@ export const poolSettings = {
     integer({ min: 1, max: 100_000 }),
     { default: "256", help: "Prepared statements that a connection keeps; the oldest are closed." },
   ),
+  tracksVirtualPids: pool.required("backend-vpid-tracking-enabled", toggle, {
+    default: "false",
+    help:
+      "Keep in multigres.backend_vpid which client each connection serves, on a primary. It costs two " +
+      "writes for each use of a connection, which no client then shares.",
+  }),
   maxNotificationBytes: pool.required(
     "max-notification-bytes",
     integer({ min: 16_384, max: 1_073_741_824 }, "bytes"),

@@ -71,10 +71,15 @@ function optionOf(setting: Setting<unknown>): Option {
     setting.defaultText === undefined ? undefined : `default: ${setting.defaultText}`,
     `env: ${setting.env.join(", ")}`,
   ].filter((note) => note !== undefined);
+  const { bareText, placeholder } = setting;
+  const value = bareText === undefined ? `<${placeholder}>` : `[${placeholder}]`;
   const option = new Option(
-    `--${setting.flag} <${setting.placeholder}>`,
+    `--${setting.flag} ${value}`,
     `${setting.help} (${notes.join("; ")})`,
   ).helpGroup(`${setting.group}:`);
+  if (bareText !== undefined) {
+    return option.preset(bareText);
+  }
   return setting.isList ? option.argParser(joined) : option;
 }
 

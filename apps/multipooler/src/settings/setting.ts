@@ -20,6 +20,8 @@ export interface Setting<T> {
   readonly defaultText: string | undefined;
   readonly group: string;
   readonly help: string;
+  /** The value of the flag where it is given without one; `undefined`: it needs one. */
+  readonly bareText: string | undefined;
   /** Whether further values of the flag are added to the first, with commas between. */
   readonly isList: boolean;
   /** Kept out of errors and logs. */
@@ -58,6 +60,7 @@ interface Definition {
 export type JsonValueSchema =
   | { readonly type: "string" }
   | { readonly type: "integer"; readonly minimum: number; readonly maximum: number }
+  | { readonly type: "boolean" }
   | { readonly enum: readonly string[] };
 
 /** A type of value: its validation and its placeholder in the help. */
@@ -66,6 +69,8 @@ export interface Kind<T> {
   readonly schema: z.ZodType<T, string>;
   /** Default: a text. */
   readonly json?: JsonValueSchema;
+  /** The value of a flag without one. Default: it needs one. */
+  readonly bareText?: string;
   /** Values separated by commas, so that the flag may also be given several times. */
   readonly isList?: boolean;
 }
@@ -107,6 +112,7 @@ export function settingGroup(
     defaultText: definition.default,
     group,
     help: definition.help,
+    bareText: kind.bareText,
     isList: kind.isList ?? false,
     secret: definition.secret ?? false,
     ...reloadOf(definition.reload ?? restartReason),
@@ -293,6 +299,17 @@ export const keyRoot: Kind<string> = {
   schema: z.string().refine((value) => /^\/?[^/\p{Cc}]+(?:\/[^/\p{Cc}]+)*$/u.test(value), {
     error: "must be a key such as /multigres/global, without an empty part or a slash at its end",
   }),
+};
+
+/** On or off, as a flag of Go's is given: without a value it is on. */
+export const toggle: Kind<boolean> = {
+  placeholder: "true|false",
+  bareText: "true",
+  json: { type: "boolean" },
+  schema: z
+    .string()
+    .refine((value) => value === "true" || value === "false", { error: "is not true or false" })
+    .transform((value) => value === "true"),
 };
 
 /** One of some words. */

@@ -1,7 +1,7 @@
 import { jsonText } from "../ctl/output.ts";
 import { otherParameters } from "./libpq-parameters.ts";
 import type { OtherParameter } from "./libpq-parameters.ts";
-import type { Setting, SettingTable } from "./setting.ts";
+import type { JsonValueSchema, Setting, SettingTable } from "./setting.ts";
 
 /** What describes all settings: a page for people, or a schema with which editors check a file. */
 export const REFERENCE_FORMATS = ["markdown", "json-schema"] as const;
@@ -89,12 +89,24 @@ function reloadFact({ restartReason, presenceReason }: Setting<unknown>): string
     : `Needs a restart: ${restartReason}.`;
 }
 
+/** A value as the configuration file holds it. */
+function jsonValue(schema: JsonValueSchema, value: string): string | number | boolean {
+  const type = "type" in schema ? schema.type : "string";
+  switch (type) {
+    case "string":
+      return value;
+    case "integer":
+      return Number(value);
+    case "boolean":
+      return value === "true";
+  }
+}
+
 function jsonSchema(settings: readonly Setting<unknown>[], accepted: readonly string[]): object {
   const properties = new Map<string, object>();
   for (const { flag, json, help, defaultText, isList } of settings) {
-    const isNumber = "type" in json && json.type === "integer";
-    const value = isNumber && defaultText !== undefined ? Number(defaultText) : defaultText;
     const values = isList ? { type: ["string", "array"], items: json } : json;
+    const value = defaultText === undefined ? undefined : jsonValue(json, defaultText);
     properties.set(flag, { description: help, ...values, default: value });
   }
   for (const flag of accepted) {

@@ -27,6 +27,8 @@ export function requestOrigin(
       keys: keysOf(options?.userAuth),
       settings: options === undefined ? NO_SETTINGS : settingsOf(options),
       origin: `${peer} ${callerId?.principal ?? ""}`,
+      // 0 is that of a message without one.
+      virtualPid: options?.clientConnectionId === 0 ? undefined : options?.clientConnectionId,
     },
   };
 }

@@ -17,6 +17,8 @@ export interface StatementRunner {
 
 /** The table that heartbeats go through. */
 export const HEARTBEAT_TABLE = "multigres.heartbeat";
+/** Which client each connection of a pooler serves; the query path writes it. */
+const VIRTUAL_PID_TABLE = "multigres.backend_vpid";
 const VERSION_TABLE = "multigres.multipooler_schema";
 
 /**
@@ -31,6 +33,22 @@ const MIGRATIONS: readonly string[] = [
    )`,
   // Multigres' poolers of 2025 kept the term here. It is in the pooler's own directory.
   `ALTER TABLE ${HEARTBEAT_TABLE} DROP COLUMN IF EXISTS leader_term`,
+  // Rows are of processes that end with the server, so that no WAL has to keep them. They change with
+  // each use of a connection, and clients may read them.
+  `CREATE UNLOGGED TABLE IF NOT EXISTS ${VIRTUAL_PID_TABLE} (
+     backend_pid integer PRIMARY KEY,
+     vpid bigint NOT NULL,
+     updated_at timestamptz NOT NULL DEFAULT now()
+   );
+   ALTER TABLE ${VIRTUAL_PID_TABLE} SET (
+     autovacuum_vacuum_scale_factor = 0,
+     autovacuum_vacuum_threshold = 100,
+     autovacuum_analyze_scale_factor = 0,
+     autovacuum_analyze_threshold = 100
+   );
+   GRANT USAGE ON SCHEMA multigres TO PUBLIC;
+   REVOKE ALL ON TABLE ${VIRTUAL_PID_TABLE} FROM PUBLIC;
+   GRANT SELECT ON TABLE ${VIRTUAL_PID_TABLE} TO PUBLIC`,
 ];
 
 /** The version that this pooler needs. */

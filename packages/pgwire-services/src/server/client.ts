@@ -23,7 +23,7 @@ import { login } from "../login/login.ts";
 import type { LoggedIn } from "../login/login.ts";
 import type { Encryption } from "../login/login-dialogue.ts";
 import { ClientGone, isInternal, lastWords, Refusal } from "../login/refusal.ts";
-import type { CancelKeys } from "./cancel-keys.ts";
+import type { CancelKey, CancelKeys } from "./cancel-keys.ts";
 import type { ClientPlace, ClientPlaces } from "./client-places.ts";
 import type { LoginFailures } from "./login-failures.ts";
 
@@ -244,17 +244,24 @@ export class Client {
         ended.resolve();
       },
     });
-    const session = await this.#openSession(client, conversation, signal);
-    this.#conversation = conversation;
     const { settings, protocol } = client.startup;
     const key = this.#options.keys.issue(protocol, conversation);
-    conversation.start(session, encodeGreeting(session.parameters, settings, key));
     const withdraw = (): void => this.#options.keys.withdraw(key);
+    let session: Session;
+    try {
+      session = await this.#openSession(client, key, conversation, signal);
+    } catch (error) {
+      withdraw();
+      throw error;
+    }
+    this.#conversation = conversation;
+    conversation.start(session, encodeGreeting(session.parameters, settings, key));
     return { conversation, socket, ended: ended.promise.finally(withdraw) };
   }
 
   async #openSession(
     { startup, keys }: LoggedIn,
+    { processId: virtualPid }: CancelKey,
     conversation: Conversation,
     signal: AbortSignal,
   ): Promise<Session> {
@@ -263,7 +270,8 @@ export class Client {
     if (console !== undefined) {
       return new ConsoleSession({ console, role: console.roleOf(user), client: conversation });
     }
-    const caller: SessionCaller = { user, database, settings, keys, origin: this.#origin };
+    const origin = this.#origin;
+    const caller: SessionCaller = { user, database, settings, keys, origin, virtualPid };
     return await this.#options.executor().openSession(caller, conversation, { signal });
   }
 

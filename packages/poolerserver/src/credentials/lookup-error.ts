@@ -1,11 +1,8 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
-import type { PoolerError } from "@multipooler/query-service";
-import { MultiPoolerError } from "../error.ts";
+import { MultiPoolerError, isPoolerError } from "../error.ts";
 
 /** Bytes that are no text (22021), and characters that the database's encoding lacks (22P05). */
 const UNKNOWN_TEXT = new Set(["22021", "22P05"]);
-
-const CODES: ReadonlySet<unknown> = new Set(Object.values(PoolerErrorCode));
 
 /** Whether the database said that a name cannot be text of its encoding. */
 export function isUnknownText(error: unknown): boolean {
@@ -48,14 +45,4 @@ export function lookupError(error: unknown): MultiPoolerError {
     case PoolerErrorCode.Internal:
       return new MultiPoolerError(PoolerErrorCode.Internal, message, { cause: error });
   }
-}
-
-/** What a `DatabaseHandle` rejects with. */
-function isPoolerError(error: unknown): error is PoolerError {
-  return (
-    error instanceof Error &&
-    error.name === "PoolerError" &&
-    "code" in error &&
-    CODES.has(error.code)
-  );
 }

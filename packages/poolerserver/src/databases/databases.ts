@@ -17,6 +17,7 @@ import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { UserBudget } from "../pool/user-budget.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { SharedAttempt } from "../shared-attempt.ts";
+import { VirtualPidTable } from "../tracking/virtual-pid-table.ts";
 import { CatalogPlace } from "./catalog-place.ts";
 import { CurrentHandle } from "./current-handle.ts";
 import { closedDatabaseError, DatabaseAccess } from "./database-access.ts";
@@ -50,6 +51,8 @@ export class Databases {
   readonly #main: Engine;
   readonly #budget: UserBudget;
   readonly #catalogPlace: CatalogPlace;
+  /** That of the main database, for all of them: process ids are of the server. */
+  readonly #virtualPids: VirtualPidTable | undefined;
   readonly #access: DatabaseAccess;
   #rules: DatabaseRules;
   readonly #watch: DatabaseWatch;
@@ -68,6 +71,9 @@ export class Databases {
       withBudgetLimits({ share: database.share, clock, intervalMs }, () => settings),
     );
     this.#catalogPlace = new CatalogPlace(this.#budget);
+    this.#virtualPids = settings.tracksVirtualPids
+      ? new VirtualPidTable({ database, clock, logger })
+      : undefined;
     this.#main = this.#newEngine("main", database);
     this.#rules = this.#newRules();
     this.#access = new DatabaseAccess({ rules: () => this.#rules, database });
@@ -122,6 +128,7 @@ export class Databases {
     for (const engine of this.engines()) {
       engine.prepare(target);
     }
+    this.#virtualPids?.prepare(target);
   }
 
   /** The limits of the settings have changed. Sessions stay in a database that is not allowed any more. */
@@ -150,6 +157,7 @@ export class Databases {
     await this.#watch.close();
     const closing = [...this.#further.keys()].map((name) => this.#end(name, undefined));
     await Promise.all([...closing, this.#main.close()]);
+    await this.#virtualPids?.close();
     this.#budget.close();
   }
 
@@ -322,6 +330,7 @@ export class Databases {
       reservationIds,
       totals: ledger.open(database.database),
       catalogPlace: this.#catalogPlace,
+      virtualPids: this.#virtualPids,
     });
     if (this.#target !== undefined) {
       engine.prepare(this.#target);

@@ -39,6 +39,8 @@ export interface CallOptions extends RequestRunOptions {
   /** The client that asks; see `Unit`. */
   readonly origin: string;
   readonly label?: Label | undefined;
+  /** See `Unit`. */
+  readonly virtualPid?: number | undefined;
   /** What the words of the statement say it leaves in its session. */
   readonly taint: TaintSet;
   readonly statement: RunnableStatement;
@@ -66,6 +68,7 @@ export class Call implements Unit, Holder, RunOwner {
   #kind: UnitKind;
   readonly origin: string;
   readonly label: Label | undefined;
+  readonly virtualPid: number | undefined;
   readonly byteLength: number;
   readonly #options: CallOptions;
   readonly #run: RequestRun;
@@ -82,6 +85,7 @@ export class Call implements Unit, Holder, RunOwner {
   constructor(options: CallOptions) {
     this.origin = options.origin;
     this.label = options.label;
+    this.virtualPid = options.virtualPid;
     this.#options = options;
     this.#read = options.read;
     this.#kind = options.read?.isShort === true ? "shareable" : "exclusive";

@@ -12,7 +12,7 @@ import type {
   ListenerReport,
   NotificationListener,
 } from "../notifications/notification-listener.ts";
-import { mayListen, postgresListener } from "../notifications/postgres-listener.ts";
+import { postgresListener } from "../notifications/postgres-listener.ts";
 import type { ActivityTotals } from "../pool/activity-totals.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
@@ -20,7 +20,7 @@ import type { PoolReport } from "../pool/pool-report.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import type { UserBudget } from "../pool/user-budget.ts";
 import type { UserPools } from "../pool/user-pools.ts";
-import { leavingError } from "../serving/admission.ts";
+import { leavingError, servesAsPrimary } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import type { StatementLimits } from "../session/statements/client-statements.ts";
 import { Sessions } from "../session/sessions.ts";
@@ -38,6 +38,9 @@ import type { ReservationIds } from "../reservations/reservation-ids.ts";
 import type { ReservationReport } from "../reservations/reservation-report.ts";
 import { Reservations } from "../reservations/reservations.ts";
 import type { DatabaseObserver } from "../session/statement-observer.ts";
+import { TrackingScheduler } from "../tracking/tracking-scheduler.ts";
+import type { VirtualPidTable } from "../tracking/virtual-pid-table.ts";
+import type { CallEngine } from "./call.ts";
 import { SlowLog } from "./slow-log.ts";
 import { Terminations } from "./terminations.ts";
 
@@ -60,6 +63,8 @@ export interface EngineOptions {
   readonly totals: ActivityTotals;
   /** For reading the catalog of a further database. */
   readonly catalogPlace: CatalogPlace;
+  /** Says which client each backend serves, if that is wanted. */
+  readonly virtualPids: VirtualPidTable | undefined;
 }
 
 /** What the query service of an engine leaves to all databases together. */
@@ -77,7 +82,8 @@ export class Engine {
   readonly #defaults: DefaultsWatch;
   readonly #labels: Labels;
   readonly #listener: NotificationListener;
-  readonly #calls: HealthCheckEngine;
+  readonly #checks: HealthCheckEngine;
+  readonly #calls: CallEngine;
   /** `undefined` for a database that calls do not reach. */
   #reservations: Reservations | undefined;
   readonly #classified: Pick<ReservationEngine, "served" | "gate" | "classifier">;
@@ -108,7 +114,10 @@ export class Engine {
     });
     const registry = new StatementRegistry();
     const terminate = new Terminations({ database, clock }).end;
-    this.#calls = { scheduler, clock, terminate, registry };
+    const { virtualPids: table } = options;
+    const granting = table === undefined ? scheduler : new TrackingScheduler(scheduler, table);
+    this.#checks = { scheduler, clock, terminate, registry };
+    this.#calls = { ...this.#checks, scheduler: granting };
     this.#labels = new Labels({
       user: database.user,
       settingsCacheSize: settings.settingsCacheSize,
@@ -137,7 +146,7 @@ export class Engine {
       ...engine,
       ...own,
       ...learned,
-      scheduler,
+      scheduler: granting,
       counts: totals.statements,
       holdsBegin: settings.holdsBegin,
     });
@@ -203,7 +212,7 @@ export class Engine {
   /** Prepares the sessions for a status, once nothing of the old one runs. */
   prepare(target: ServingTarget): void {
     this.#expectsWrites = target.status === ServingStatus.Serving;
-    if (!mayListen(target)) {
+    if (!servesAsPrimary(target)) {
       this.#listener.stop(leavingError(target));
     }
     switch (target.status) {
@@ -222,7 +231,7 @@ export class Engine {
   /** See {@link checkHealth}. One that an operator has paused is healthy: its clients wait. */
   async checkHealth(signal: AbortSignal): Promise<void> {
     if (!this.#scheduler.isPaused) {
-      await checkHealth(this.#calls, { expectsWrites: this.#expectsWrites, signal });
+      await checkHealth(this.#checks, { expectsWrites: this.#expectsWrites, signal });
     }
   }
 

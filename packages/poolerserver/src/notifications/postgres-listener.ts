@@ -1,12 +1,10 @@
-import { PoolerRole } from "@multipooler/controller-api";
-import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
+import type { DatabaseHandle } from "@multipooler/controller-api";
 import { QueryMode } from "@multipooler/query-service";
 import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
 import type { UserPools } from "../pool/user-pools.ts";
-import { isServingStatus } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { NotificationListener } from "./notification-listener.ts";
 
@@ -43,9 +41,4 @@ export function postgresListener(options: PostgresListenerOptions): Notification
     },
     suspect: (cause) => database.suspect(cause),
   });
-}
-
-/** Whether a pooler with this target listens: where the gate admits what needs a primary. */
-export function mayListen({ status, role }: ServingTarget): boolean {
-  return isServingStatus(status) && role === PoolerRole.Primary;
 }

@@ -16,6 +16,8 @@ export interface BackendWish {
   readonly scheduler: UnitScheduler;
   readonly origin: string;
   readonly label?: Label | undefined;
+  /** See `Unit`. */
+  readonly virtualPid?: number | undefined;
   /** Default: 0. */
   readonly byteLength?: number | undefined;
   /** Default: false. */
@@ -30,15 +32,18 @@ export class BackendWait implements Unit {
   readonly label: Label | undefined;
   readonly byteLength: number;
   readonly reserves: boolean;
+  readonly virtualPid: number | undefined;
   /** Rejects as the scheduler refuses, when the signal aborts, or with the reason of `cancel`. */
   readonly lease: Promise<Lease>;
   readonly #scheduler: UnitScheduler;
   readonly #granted = Promise.withResolvers<Lease>();
   readonly #stopListening: () => void;
 
-  constructor({ scheduler, origin, label, byteLength = 0, reserves = false, signal }: BackendWish) {
+  constructor(wish: BackendWish) {
+    const { scheduler, origin, label, virtualPid, byteLength = 0, reserves = false, signal } = wish;
     this.origin = origin;
     this.label = label;
+    this.virtualPid = virtualPid;
     this.byteLength = byteLength;
     this.reserves = reserves;
     this.#scheduler = scheduler;

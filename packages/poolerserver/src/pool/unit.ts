@@ -25,6 +25,8 @@ export interface Unit {
   readonly label?: Label | undefined;
   /** Whether it keeps its backend for a reservation; see `reservedRatio`. Default: it does not. */
   readonly reserves?: boolean | undefined;
+  /** The process id by which its client knows itself, if the client has one. */
+  readonly virtualPid?: number | undefined;
   /** For the queue that it waits in, or has waited in. */
   waiting?: Waiting<Unit> | undefined;
   /**

@@ -98,9 +98,9 @@ async function runOnNewBackend(
   work: ReservedWork,
 ): Promise<StatementEnd> {
   const { reserved, judged, byteLength, label } = wanted;
-  const { origin } = work.request.caller;
+  const { origin, virtualPid } = work.request.caller;
   for (let attempt = 1; ; attempt += 1) {
-    await reserved.acquire({ origin, label, byteLength, signal: work.signal });
+    await reserved.acquire({ origin, label, virtualPid, byteLength, signal: work.signal });
     const run = await work.run(reserved, judged);
     if (run.end.fate !== "unsent" || run.hasBegun) {
       return run;

@@ -91,6 +91,11 @@ export function isServingStatus(status: ServingStatus): boolean {
   }
 }
 
+/** Whether a pooler with this target admits what needs a primary. */
+export function servesAsPrimary({ status, role }: ServingTarget): boolean {
+  return isServingStatus(status) && role === PoolerRole.Primary;
+}
+
 /** Says that the pooler is on its way out. */
 export function leavingError({ status, role, reason }: ServingTarget): MultiPoolerError {
   return new MultiPoolerError(

@@ -26,6 +26,8 @@ export interface UnitOwner {
 
 export interface SessionUnitOptions {
   readonly origin: string;
+  /** See `Unit`. */
+  readonly virtualPid: number | undefined;
   readonly owner: UnitOwner;
   readonly placement: StatementPlacement;
   readonly carried: CarriedState;
@@ -50,6 +52,7 @@ const NO_MESSAGES: readonly StatementMessage[] = [];
 export class SessionUnit implements Unit, SpanRequest {
   readonly answer = "spans";
   readonly origin: string;
+  readonly virtualPid: number | undefined;
   readonly #owner: UnitOwner;
   readonly #placement: StatementPlacement;
   readonly #carried: CarriedState;
@@ -64,6 +67,7 @@ export class SessionUnit implements Unit, SpanRequest {
 
   constructor(options: SessionUnitOptions) {
     this.origin = options.origin;
+    this.virtualPid = options.virtualPid;
     this.#owner = options.owner;
     this.#placement = options.placement;
     this.#carried = options.carried;

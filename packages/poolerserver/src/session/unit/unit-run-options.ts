@@ -11,6 +11,7 @@ export interface UnitRunOptions extends OwnState, Pick<InterruptibleUnitOptions,
   readonly source: UnitSource;
   readonly settings: SessionSettings;
   readonly origin: string;
+  readonly virtualPid: number | undefined;
   readonly scheduler: UnitScheduler;
   readonly terminate: TerminateProcess;
   readonly clock: Clock;
