@@ -50,7 +50,7 @@ const config: KnipConfig = {
         "test/switchover/{kill-hook,call-hook}.ts",
       ],
       project: ["{compat,gateway,test}/**/*.ts"],
-      ignoreBinaries: ["mkfifo", "perl", "prlimit", "systemd-analyze"],
+      ignoreBinaries: ["mkfifo", "perl", "prlimit", "promtool", "systemd-analyze"],
     },
   },
 };
