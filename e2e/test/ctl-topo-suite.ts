@@ -144,6 +144,22 @@ function testWatching(open: () => Promise<TopologyPlace>): void {
     expect(watch.complaints).toBe("");
   });
 
+  test.each([["list", "pooler"], ["tree"]])(
+    "%s --watch shows what comes by itself",
+    async (...what) => {
+      await using place = await open();
+      await ctlTopo(place.flags, "init");
+      const args = ["ctl", "topo", ...what, "--watch", "--interval", "100ms"];
+      await using shown = new WatchProcess([...args, ...argumentsOf(place.flags)]);
+      await shown.line(/^\(0 rows\)$|\(none\)/);
+      await using pooler = startRegistering(place, "a");
+      await shown.line(/multipooler-zone1-a|zone1.*a.*NOT_SERVING/);
+      expect(await shown.interrupt()).toBe(0);
+      expect(shown.complaints).toBe("");
+      await pooler.stop();
+    },
+  );
+
   test("watch --json prints an object a line", async () => {
     await using place = await open();
     await ctlTopo(place.flags, "init");

@@ -234,7 +234,8 @@ const topoActions: TopoActions = {
   },
   list: async (what, options) => {
     const { topoList } = await import("./ctl/topo-list.ts");
-    return await topoList(what, topoOptions(options), io);
+    using interruption = new Interruption();
+    return await topoList(what, { ...options, ...topoOptions(options) }, io, interruption);
   },
   watch: async (what, options) => {
     const { topoWatch } = await import("./ctl/topo-watch.ts");
@@ -243,7 +244,8 @@ const topoActions: TopoActions = {
   },
   tree: async (options) => {
     const { topoTree } = await import("./ctl/topo-tree.ts");
-    return await topoTree(topoOptions(options), io);
+    using interruption = new Interruption();
+    return await topoTree({ ...options, ...topoOptions(options) }, io, interruption);
   },
   delete: async (what, options) => {
     const { topoDelete } = await import("./ctl/topo-delete.ts");

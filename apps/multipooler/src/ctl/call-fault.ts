@@ -1,4 +1,4 @@
-import type { GrpcStatusError } from "@multipooler/grpc-services/client";
+import { GrpcStatusError } from "@multipooler/grpc-services/client";
 
 /** What grpc-js says when there is no connection, or no more; the pooler says none of it. */
 const NO_CONNECTION =
@@ -45,4 +45,12 @@ function reasonOf(message: string): string {
   return (
     /Last error: (?:Error: )?(.*?)\.? *(?:Resolution note:.*)?$/s.exec(message)?.[1] ?? message
   );
+}
+
+/** What is said of a pooler that does not answer and may do so again; `undefined` for another error. */
+export function passingFault(error: unknown, address: string): string | undefined {
+  const isPassing =
+    error instanceof GrpcStatusError &&
+    (error.code === "UNAVAILABLE" || error.code === "DEADLINE_EXCEEDED");
+  return isPassing ? callFault(error, address) : undefined;
 }

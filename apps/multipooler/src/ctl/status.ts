@@ -1,6 +1,7 @@
 import { StatusResponse } from "@multipooler/proto/manager-v1";
 import type { ManagerHealthStreamInput } from "@multipooler/grpc-services/client";
 import type { Interruption } from "../interruption.ts";
+import { passingFault } from "./call-fault.ts";
 import type { ClientOptions } from "./client-options.ts";
 import { durationMessage } from "./duration-message.ts";
 import { jsonText } from "./output.ts";
@@ -35,7 +36,8 @@ export function status(
       return;
     }
     const isTerminal = io.stdout.isTTY === true && !json;
-    await watch({ intervalMs, signal, output, isTerminal, address }, async function* views() {
+    const faultOf = (error: unknown): string | undefined => passingFault(error, address);
+    await watch({ intervalMs, signal, output, isTerminal, faultOf }, async function* views() {
       for await (const response of changes(call, { intervalMs, signal })) {
         // A line for each where there are several.
         yield json

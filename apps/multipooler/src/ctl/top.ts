@@ -1,5 +1,6 @@
 import { StatusResponse } from "@multipooler/proto/manager-v1";
 import { GetActivityResponse } from "@multipooler/proto/operations-v1";
+import { passingFault } from "./call-fault.ts";
 import type { ClientOptions } from "./client-options.ts";
 import type { Interruption } from "../interruption.ts";
 import { jsonText } from "./output.ts";
@@ -28,8 +29,8 @@ export function top(
     const isTerminal = io.stdout.isTTY === true && !json;
     const call = { ...request, signal };
     let before: GetActivityResponse | undefined;
-    const watching = { intervalMs, signal, output, isTerminal, address: options.address };
-    await watch(watching, async function* views() {
+    const faultOf = (error: unknown): string | undefined => passingFault(error, options.address);
+    await watch({ intervalMs, signal, output, isTerminal, faultOf }, async function* views() {
       const [status, activity] = await Promise.all([client.status(call), client.getActivity(call)]);
       if (json) {
         const shown = {

@@ -12,6 +12,7 @@ import { topoGet } from "./topo-get.ts";
 import { topoInit } from "./topo-init.ts";
 import { topoList } from "./topo-list.ts";
 import { topoTree } from "./topo-tree.ts";
+import type { TopoViewOptions } from "./topo-view.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "multipooler ctl topo "));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -49,6 +50,15 @@ async function run(
 const init = (options: TopoOptions, io: TopoIo): Promise<number> =>
   topoInit({ ...options, explain: false }, io);
 
+const NEVER = { signal: new AbortController().signal };
+const once = (options: TopoOptions): TopoViewOptions => ({
+  ...options,
+  watch: false,
+  interval: "2s",
+});
+const tree = (options: TopoOptions, io: TopoIo): Promise<number> =>
+  topoTree(once(options), io, NEVER);
+
 test("an explained init tells what it would make, and makes nothing", async () => {
   const options = { target: target("explained.db"), json: false };
   const explained = await run((given, io) => topoInit({ ...given, explain: true }, io), options);
@@ -73,16 +83,16 @@ async function damagedTopology(name: string): Promise<TopoOptions & { readonly k
 
 test("a damaged record is named, the rest is printed, and the exit code tells", async () => {
   const { key, ...options } = await damagedTopology("damaged.db");
-  const list = await run((given, io) => topoList(undefined, given, io), options);
+  const list = await run((given, io) => topoList(undefined, once(given), io, NEVER), options);
   expect(list.code).toBe(1);
   expect(list.stdout).toContain("/multigres/global/cells/zone1/Cell");
   expect(list.stdout).toContain("(1 row)");
   expect(list.complaints).toEqual([expect.stringContaining(`${key}: not a pooler record`)]);
 
-  const tree = await run(topoTree, options);
-  expect(tree.code).toBe(1);
-  expect(tree.stdout).toContain("└─ poolers\n   └─ (none)\n");
-  expect(tree.complaints).toEqual(list.complaints);
+  const whole = await run(tree, options);
+  expect(whole.code).toBe(1);
+  expect(whole.stdout).toContain("└─ poolers\n   └─ (none)\n");
+  expect(whole.complaints).toEqual(list.complaints);
 
   const get = await run((given, io) => topoGet(key, given, io), options);
   expect(get).toEqual({ code: 1, stdout: "", complaints: [`${key}: not a pooler record`] });
@@ -98,7 +108,7 @@ test("a reader that went away is the end of the work, and no failure", async () 
   });
   const complaints: string[] = [];
   const io = { stdout, complain: (line: string) => complaints.push(line) };
-  expect(await topoList(undefined, options, io)).toBe(0);
+  expect(await topoList(undefined, once(options), io, NEVER)).toBe(0);
   expect(complaints).toEqual([]);
 });
 
@@ -107,6 +117,6 @@ test("a topology in memory cannot be looked at from outside", async () => {
     target: { ...target("unused.db"), server: { type: "memory" } as const },
     json: false,
   };
-  await expect(run(topoTree, options)).rejects.toThrow(ConfigError);
-  await expect(run(topoTree, options)).rejects.toThrow("--topo-implementation");
+  await expect(run(tree, options)).rejects.toThrow(ConfigError);
+  await expect(run(tree, options)).rejects.toThrow("--topo-implementation");
 });

@@ -1,17 +1,13 @@
 import { existsSync } from "node:fs";
-import type { Writable } from "node:stream";
 import type { TopoStore } from "@multipooler/topo";
 import { ConfigError } from "../settings/config.ts";
 import { explain } from "../fault.ts";
 import type { TopologyTarget } from "../topology-target.ts";
 import { openTopology } from "../topology.ts";
 import { Output, OutputClosed } from "./output.ts";
+import type { CtlOutput } from "./pooler-call.ts";
 
-export interface TopoIo {
-  readonly stdout: Writable;
-  /** Prints one line for people to standard error. */
-  readonly complain: (line: string) => void;
-}
+export type TopoIo = Pick<CtlOutput, "stdout" | "complain">;
 
 export interface TopoOptions {
   readonly target: TopologyTarget;

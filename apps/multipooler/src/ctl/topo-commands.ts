@@ -3,6 +3,8 @@ import { addSettings, givenSettings } from "../settings/setting-options.ts";
 import type { GivenSettings } from "../settings/setting-options.ts";
 import { topologyTargetSettings } from "../topology-target.ts";
 import { withExplain } from "./explanation.ts";
+import { withWatch } from "./watch-options.ts";
+import type { WatchOptions } from "./watch-options.ts";
 
 export interface TopoArguments {
   readonly given: GivenSettings;
@@ -12,12 +14,15 @@ export interface TopoArguments {
 /** The implementations of the `ctl topo` commands; each resolves with the exit code. */
 export interface TopoActions {
   get(what: string, options: TopoArguments): Promise<number>;
-  list(what: string | undefined, options: TopoArguments): Promise<number>;
+  list(what: string | undefined, options: ViewArguments): Promise<number>;
   watch(what: string | undefined, options: TopoArguments): Promise<number>;
-  tree(options: TopoArguments): Promise<number>;
+  tree(options: ViewArguments): Promise<number>;
   init(options: ChangeArguments): Promise<number>;
   delete(what: string, options: DeleteArguments): Promise<number>;
 }
+
+/** A command that shows what changes by itself. */
+export type ViewArguments = TopoArguments & Pick<WatchOptions, "watch" | "interval">;
 
 /** A command that changes the topology. */
 export interface ChangeArguments extends TopoArguments {
@@ -48,18 +53,18 @@ export function addTopoCommands(
     .action(async (what: string, options: Options) =>
       exit(await actions.get(what, parse(options))),
     );
-  command(topo, "list", "Print records as a table.")
+  view(topo, "list", "Print records as a table.")
     .argument("[what]", "cell, database, shard or pooler, or a prefix of keys; all by default")
     .action(async (what: string | undefined, options: Options) =>
-      exit(await actions.list(what, parse(options))),
+      exit(await actions.list(what, parseView(options))),
     );
   command(topo, "watch", "Print the current records, then every change, until Ctrl-C.")
     .argument("[kind]", "cell, database, shard or pooler; all by default")
     .action(async (what: string | undefined, options: Options) =>
       exit(await actions.watch(what, parse(options))),
     );
-  command(topo, "tree", "Print the whole topology as a tree.").action(async (options: Options) =>
-    exit(await actions.tree(parse(options))),
+  view(topo, "tree", "Print the whole topology as a tree.").action(async (options: Options) =>
+    exit(await actions.tree(parseView(options))),
   );
   change(topo, "delete", "Delete one record that nobody uses any more.")
     .argument(
@@ -88,8 +93,20 @@ function command(topo: Command, name: string, description: string): Command {
   );
 }
 
+function view(topo: Command, name: string, description: string): Command {
+  return addSettings(
+    withWatch(topo.command(name).description(description)),
+    topologyTargetSettings,
+  );
+}
+
 function change(topo: Command, name: string, description: string): Command {
   return withExplain(command(topo, name, description));
+}
+
+function parseView(options: Options): ViewArguments {
+  const { watch, interval } = options;
+  return { ...parse(options), watch: watch === true, interval: String(interval) };
 }
 
 function parseChange(options: Options): ChangeArguments {

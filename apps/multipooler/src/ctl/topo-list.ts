@@ -1,15 +1,15 @@
-import { explain } from "../fault.ts";
+import type { Interruption } from "../interruption.ts";
 import { ConfigError } from "../settings/config.ts";
-import { jsonText } from "./output.ts";
+import type { TopoIo } from "./topo-command.ts";
 import { resultPrinter } from "./result-format.ts";
 import type { Column } from "./result-format.ts";
-import { withTopology } from "./topo-command.ts";
-import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { listTopology, recordsOf } from "./topo-listing.ts";
 import { kindNamed } from "./topo-name.ts";
 import { recordJson, TOPO_KINDS } from "./topo-record.ts";
 import type { TopoKind, TopoRecord } from "./topo-record.ts";
 import { recordSummary, summaryColumns, summaryRow } from "./topo-summary.ts";
+import { showTopology } from "./topo-view.ts";
+import type { TopoViewOptions } from "./topo-view.ts";
 
 /** Selects the records of one kind, or all whose keys begin with a prefix. */
 type Selection =
@@ -19,20 +19,18 @@ type Selection =
 /** `ctl topo list`: prints records as a table. Resolves with the exit code. */
 export async function topoList(
   what: string | undefined,
-  options: TopoOptions,
+  options: TopoViewOptions,
   io: TopoIo,
+  interruption: Pick<Interruption, "signal">,
 ): Promise<number> {
   const selection = parseSelection(what ?? "");
   const kinds = selection.type === "kind" ? [selection.kind] : TOPO_KINDS;
   const prefix = selection.type === "kind" ? "" : selection.prefix;
-  return withTopology(options, io, async ({ topology, output, json, complain }) => {
+  return await showTopology(options, io, interruption, async ({ topology }) => {
     const listing = await listTopology(topology, kinds);
     const records = recordsOf(listing, kinds).filter(({ key }) => key.startsWith(prefix));
-    await output.write(json ? jsonText(records.map(recordJson)) : recordTable(records, selection));
-    for (const error of listing.errors) {
-      complain(explain(error));
-    }
-    return listing.errors.length === 0 ? 0 : 1;
+    const { errors } = listing;
+    return { text: recordTable(records, selection), json: records.map(recordJson), errors };
   });
 }
 

@@ -1,25 +1,24 @@
 import { printable, tableLines } from "@multipooler/text-table";
-import { explain } from "../fault.ts";
-import { jsonText } from "./output.ts";
-import { withTopology } from "./topo-command.ts";
-import type { TopoIo, TopoOptions } from "./topo-command.ts";
+import type { Interruption } from "../interruption.ts";
+import type { TopoIo } from "./topo-command.ts";
 import { listTopology } from "./topo-listing.ts";
 import type { TopoListing } from "./topo-listing.ts";
 import { recordJson, recordName, TOPO_KINDS } from "./topo-record.ts";
 import type { TopoRecord } from "./topo-record.ts";
 import { recordSummary } from "./topo-summary.ts";
+import { showTopology } from "./topo-view.ts";
+import type { TopoViewOptions } from "./topo-view.ts";
 
 /** `ctl topo tree`: prints the whole topology as a tree of its keys. Resolves with the exit code. */
-export async function topoTree(options: TopoOptions, io: TopoIo): Promise<number> {
-  return withTopology(options, io, async ({ topology, target, output, json, complain }) => {
+export function topoTree(
+  options: TopoViewOptions,
+  io: TopoIo,
+  interruption: Pick<Interruption, "signal">,
+): Promise<number> {
+  return showTopology(options, io, interruption, async ({ topology, target: { globalRoot } }) => {
     const listing = await listTopology(topology, TOPO_KINDS);
-    await output.write(
-      json ? jsonText(treeJson(target.globalRoot, listing)) : treeText(target.globalRoot, listing),
-    );
-    for (const error of listing.errors) {
-      complain(explain(error));
-    }
-    return listing.errors.length === 0 ? 0 : 1;
+    const { errors } = listing;
+    return { text: treeText(globalRoot, listing), json: treeJson(globalRoot, listing), errors };
   });
 }
 

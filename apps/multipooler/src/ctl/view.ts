@@ -1,4 +1,5 @@
 import type { Interruption } from "../interruption.ts";
+import { passingFault } from "./call-fault.ts";
 import { jsonText } from "./output.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput, PoolerCall } from "./pooler-call.ts";
@@ -29,7 +30,8 @@ export function showView(
       return;
     }
     const isTerminal = io.stdout.isTTY === true && !json;
-    await watch({ intervalMs, signal, output, isTerminal, address }, async function* views() {
+    const faultOf = (error: unknown): string | undefined => passingFault(error, address);
+    await watch({ intervalMs, signal, output, isTerminal, faultOf }, async function* views() {
       const view = await look(interruptible);
       // A line for each where there are several.
       yield json ? jsonText(view.json, { indent: 0 }) : view.text;

@@ -1,8 +1,6 @@
-import { GrpcStatusError } from "@multipooler/grpc-services/client";
 import { sleep, systemClock } from "@multipooler/timing";
 import { ConfigError } from "../settings/config.ts";
 import { duration } from "../settings/setting.ts";
-import { callFault } from "./call-fault.ts";
 import type { Output } from "./output.ts";
 
 /** How a view is shown again and again. */
@@ -14,8 +12,8 @@ export interface Watching {
   readonly output: Output;
   /** Each view replaces the one before. */
   readonly isTerminal: boolean;
-  /** For people, in what is said of a pooler that does not answer. */
-  readonly address: string;
+  /** What a terminal shows in place of a view that failed and may come again; `undefined`: that ends it. */
+  readonly faultOf: (error: unknown) => string | undefined;
 }
 
 /** To the upper left, and what is below goes. */
@@ -45,8 +43,8 @@ export function watchIntervalMs(text: string): number {
 export type Views = () => AsyncIterable<string>;
 
 /**
- * Shows views, and asks for more, until the signal aborts. On a terminal a pooler that does not answer
- * is waited for; elsewhere that ends it with the error.
+ * Shows views, and asks for more, until the signal aborts. On a terminal what does not answer is
+ * waited for; elsewhere that ends it with the error.
  */
 export async function watch(watching: Watching, views: Views): Promise<void> {
   const { intervalMs, signal, output, isTerminal } = watching;
@@ -68,10 +66,10 @@ export async function watch(watching: Watching, views: Views): Promise<void> {
   }
 }
 
-/** The views; an interruption ends them. What is wrong with the pooler is one on a terminal. */
+/** The views; an interruption ends them. What is wrong for now is one on a terminal. */
 async function* interruptible(
   views: Views,
-  { signal, isTerminal, address }: Watching,
+  { signal, isTerminal, faultOf }: Watching,
 ): AsyncGenerator<string, void, void> {
   try {
     yield* views();
@@ -79,13 +77,10 @@ async function* interruptible(
     if (signal.aborted) {
       return;
     }
-    if (!(isTerminal && error instanceof GrpcStatusError && isPassing(error))) {
+    const fault = isTerminal ? faultOf(error) : undefined;
+    if (fault === undefined) {
       throw error;
     }
-    yield `${callFault(error, address)}\n`;
+    yield `${fault}\n`;
   }
-}
-
-function isPassing({ code }: GrpcStatusError): boolean {
-  return code === "UNAVAILABLE" || code === "DEADLINE_EXCEEDED";
 }
