@@ -22,7 +22,7 @@ const LOOKING = [
   "topo watch",
   "topo tree",
 ];
-/** Not like the others: JSON is one of its formats, and what it changes is in the SQL. */
+/** Not like the others: JSON is one of its formats too, and what it changes is in the SQL. */
 const QUERY = "query";
 
 /** A verb that changes something, or waits for it. */
@@ -166,7 +166,7 @@ test("every verb can print JSON, and each that changes something can be explaine
   expect([...verbs.keys()].toSorted()).toEqual([QUERY, ...LOOKING, ...changing].toSorted());
   const having = (option: string): readonly string[] =>
     [...verbs].filter(([, options]) => options.includes(option)).map(([verb]) => verb);
-  expect(having("--json").toSorted()).toEqual([...LOOKING, ...changing].toSorted());
+  expect(having("--json").toSorted()).toEqual([QUERY, ...LOOKING, ...changing].toSorted());
   expect(having("--explain").toSorted()).toEqual(changing.toSorted());
   expect(having("--format")).toEqual([QUERY]);
 });
