@@ -280,7 +280,7 @@ export class LocalPostgres implements PostgresControl {
     }
     const outcome = await stopServer({ pid, dataDir, mode, timeoutMs, clock }, { signal });
     if (pid === this.#launched?.pid) {
-      await this.#launched.ended;
+      await this.#launched.untilEnded();
     }
     if (outcome === mode) {
       logger.info({ pid, mode }, "stopped PostgreSQL");
@@ -294,7 +294,7 @@ export class LocalPostgres implements PostgresControl {
   async #killLaunched(): Promise<boolean> {
     const isRunning = this.#launched?.isRunning === true;
     this.#launched?.kill();
-    await this.#launched?.ended;
+    await this.#launched?.untilEnded();
     return isRunning;
   }
 

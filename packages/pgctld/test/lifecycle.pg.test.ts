@@ -1,9 +1,12 @@
 import { spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { text } from "node:stream/consumers";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { LocalPostgres } from "../src/index.ts";
@@ -57,21 +60,50 @@ test("applies calls in the order in which they were made", async () => {
   expect(await pidOf(postgres)).toBe(last.pid);
 });
 
-test("loses no server when its process is killed; the next one takes over", async () => {
-  const { postgres, options } = await localPostgres();
-  await postgres.initialize();
+/** A process of its own that runs these statements with its `postgres`. */
+function otherProcess(
+  { logger: _, ...plain }: LocalPostgresOptions,
+  statements: string,
+): ChildProcessByStdio<Writable, Readable, null> {
   const module = new URL("../src/index.ts", import.meta.url).href;
-  const { logger: _logger, ...plain } = options;
   const script = `
     import { LocalPostgres } from ${JSON.stringify(module)};
     const logger = { info() {}, warn() {} };
     const postgres = new LocalPostgres({ ...${JSON.stringify(plain)}, logger });
-    console.log((await postgres.start()).pid);
-    process.stdin.resume();
+    ${statements}
   `;
-  const daemon = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+  return spawn(process.execPath, ["--input-type=module", "--eval", script], {
     stdio: ["pipe", "pipe", "inherit"],
   });
+}
+
+test("a process does not end while it waits for the end of its server", async () => {
+  const { postgres, options } = await localPostgres();
+  await postgres.initialize();
+  const child = otherProcess(
+    options,
+    `const giveUp = new AbortController();
+    const started = postgres.start({}, { signal: giveUp.signal }).catch(() => undefined);
+    while (postgres.launched === undefined) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    giveUp.abort();
+    await started;
+    await postgres.stop();
+    console.log("stopped");`,
+  );
+  const [said, [code]] = await Promise.all([text(child.stdout), once(child, "close")]);
+  expect([said, code]).toEqual(["stopped\n", 0]);
+  expect(await serverProcesses(options.dataDir)).toEqual([]);
+});
+
+test("loses no server when its process is killed; the next one takes over", async () => {
+  const { postgres, options } = await localPostgres();
+  await postgres.initialize();
+  const daemon = otherProcess(
+    options,
+    "console.log((await postgres.start()).pid); process.stdin.resume();",
+  );
   const lines = createInterface({ input: daemon.stdout })[Symbol.asyncIterator]();
   const pid = Number((await lines.next()).value);
   const client = new pg.Client({

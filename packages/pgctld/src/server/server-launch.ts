@@ -41,8 +41,10 @@ export interface LaunchedServer {
   readonly pid: number;
   /** Whether its main process has not ended. */
   readonly isRunning: boolean;
-  /** Resolves when its main process has ended. */
+  /** Resolves when its main process has ended. Does not keep this process from ending before. */
   readonly ended: Promise<ProgramEnd>;
+  /** Waits until its main process has ended, and keeps this process for it. */
+  untilEnded(): Promise<ProgramEnd>;
   /** Sends its main process a signal, unless it has ended. Default SIGKILL. */
   kill(signal?: NodeJS.Signals): void;
 }
@@ -118,6 +120,10 @@ async function spawnServer(plan: LaunchPlan): Promise<LaunchedServer> {
       return child.exitCode === null && child.signalCode === null;
     },
     ended,
+    untilEnded: async () => {
+      child.ref();
+      return await ended;
+    },
     kill: (signal = "SIGKILL") => void child.kill(signal),
   };
 }
