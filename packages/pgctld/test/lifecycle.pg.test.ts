@@ -62,7 +62,7 @@ test("applies calls in the order in which they were made", async () => {
 
 /** A process of its own that runs these statements with its `postgres`. */
 function otherProcess(
-  { logger: _, ...plain }: LocalPostgresOptions,
+  { logger: _logger, ...plain }: LocalPostgresOptions,
   statements: string,
 ): ChildProcessByStdio<Writable, Readable, null> {
   const module = new URL("../src/index.ts", import.meta.url).href;
