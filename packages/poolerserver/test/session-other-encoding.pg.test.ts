@@ -3,6 +3,7 @@ import {
   close,
   execute,
   extended,
+  flush,
   message,
   parse,
   query,
@@ -135,6 +136,45 @@ test("what UTF-8 would read otherwise behind SET in a group is for its client al
   expect(await client.ask(use("a"))).toContain("D 2");
   await client.session.end("now");
   expect(await other.ask([parse("select length('é')", "a"), use("a")])).toContain("D 1");
+});
+
+const RESET = [parse("reset client_encoding"), bind(), execute()];
+
+test.each([
+  { end: "a Sync", messages: [sync], answer: ["Z I"] },
+  { end: "a Flush and a Sync", messages: [flush, sync], answer: ["Z I"] },
+  { end: "a Query", messages: [query("select 1")], answer: ["T", "D 1", "C SELECT 1", "Z I"] },
+  {
+    end: "a Flush and a Query",
+    messages: [flush, query("select 1")],
+    answer: ["T", "D 1", "C SELECT 1", "Z I"],
+  },
+])("a text behind a RESET to UTF-8 is used, and closed in the group, up to $end", async (group) => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  for (const name of ["", "a"]) {
+    const binding = bind([], { statement: name });
+    await client.ask([...RESET, parse(ASKING, name), binding, sync, sync], 2);
+    expect(stateOf(client)).toBe("idle");
+    await shuffle(pooler);
+    expect(await client.ask([binding, execute(), close("S", name), ...group.messages])).toEqual([
+      "2",
+      ANSWER,
+      "C SELECT 1",
+      "3",
+      ...group.answer,
+    ]);
+    expect(await client.ask([binding, sync])).toEqual(["E 26000", "Z I"]);
+  }
+});
+
+test("a text behind a RESET to another encoding is for the backend that got it", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect(OF_LATIN);
+  await client.ask(query("set client_encoding = 'UTF8'"));
+  await client.ask([...RESET, latinParse(ASKING, "a"), sync]);
+  expect(await client.ask(use("a"))).toContain(ANSWER);
+  expect(stateOf(client)).toBe("pinned");
 });
 
 test("a statement in another encoding cannot take a name of the pooler's own", async () => {

@@ -47,11 +47,15 @@ export class UsableStatements {
     return !isAscii(text) && (isOther || this.#changesEncoding);
   }
 
-  /** Something in front of it in the unit may set another encoding. */
+  /**
+   * Something in front of it in the unit may set another encoding. A reset takes it back to that of the
+   * start-up settings.
+   */
   get #changesEncoding(): boolean {
     const { facts, settings } = this.#options;
-    const resets = facts.settings?.resetsAll === true && settings.startup.isOtherEncoding;
-    return resets || facts.setsLocally || facts.settings?.names.has("client_encoding") === true;
+    const change = facts.settings?.names.get("client_encoding");
+    const isReset = change === "reset" || facts.settings?.resetsAll === true;
+    return facts.setsLocally || change === "set" || (isReset && settings.startup.isOtherEncoding);
   }
 
   /** Whether the backend that the session holds has the statement under the client's name. */
