@@ -72,7 +72,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
     this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
     const { origin, virtualPid } = caller;
-    const run = new UnitRun({ ...engine, ...state, settings, source: this, origin, virtualPid });
+    const run = new UnitRun({ engine, ...state, settings, source: this, origin, virtualPid });
     this.#run = run;
     this.#channels = new SessionChannels({ engine, run, output: this.#output, owner: this });
     this.#admission = new SessionAdmission({ gate, hold, holder: this });

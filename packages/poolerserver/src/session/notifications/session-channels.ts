@@ -82,7 +82,8 @@ export class SessionChannels implements NotificationSink {
   #isDoubled = false;
   /** It may listen to others, which the pooler does not listen to. */
   #listensItself = false;
-  readonly #filter = new NotificationFilter((channel) => this.#isCarried(channel));
+  /** Most sessions need none. */
+  #filter: NotificationFilter | undefined;
   /** The unit found no backend that the session keeps. */
   #isFree = false;
   /** How many commands of the unit were judged. */
@@ -196,7 +197,11 @@ export class SessionChannels implements NotificationSink {
 
   /** Leaves out of an answer what the client is told by the pooler. */
   filter(bytes: Uint8Array): Uint8Array {
-    return this.#isDoubled ? this.#filter.pass(bytes) : bytes;
+    if (!this.#isDoubled) {
+      return bytes;
+    }
+    this.#filter ??= new NotificationFilter((channel) => this.#isCarried(channel));
+    return this.#filter.pass(bytes);
   }
 
   /** The unit has run. */

@@ -36,7 +36,7 @@ export class UnitReplies {
 
   constructor(options: UnitRepliesOptions) {
     this.#options = options;
-    this.#transactions = new TransactionAnswers({ ...options, isOn: options.holdsBegin });
+    this.#transactions = new TransactionAnswers(options);
   }
 
   /** The unit that runs only makes a transaction fail; its answer is not the client's. */

@@ -28,7 +28,8 @@ export class SessionSettings {
   readonly #options: SessionSettingsOptions;
   readonly #startup: Label | undefined;
   #label: Label | undefined;
-  readonly #pending = new Map<string, "set" | "reset">();
+  /** Most sessions change no settings. */
+  #pending: Map<string, "set" | "reset"> | undefined;
 
   /** @throws INVALID_ARGUMENT for settings or keys that cannot be */
   constructor(options: SessionSettingsOptions) {
@@ -61,15 +62,16 @@ export class SessionSettings {
 
   /** The settings that the server is to be asked for. */
   get pending(): readonly string[] {
-    return [...this.#pending.keys()];
+    return [...(this.#pending?.keys() ?? [])];
   }
 
   get isPending(): boolean {
-    return this.#pending.size > 0;
+    return this.#pending !== undefined && this.#pending.size > 0;
   }
 
   /** Statements have been sent that change settings. */
   note({ names, resetsAll }: SettingChanges): void {
+    this.#pending ??= new Map();
     if (resetsAll) {
       for (const name of [...this.#pending.keys(), ...this.current.values.keys()]) {
         this.#pending.set(name, "reset");
@@ -82,19 +84,18 @@ export class SessionSettings {
 
   /** The server has reported a setting that no statement was seen to change. */
   noteUnseen(name: string): void {
+    this.#pending ??= new Map();
     this.#pending.set(name.toLowerCase(), "set");
   }
 
   /** What was pending has been taken back, or failed. */
   forget(): void {
-    if (this.isPending) {
-      this.#pending.clear();
-    }
+    this.#pending = undefined;
   }
 
   /** All settings are those of the login again. */
   reset(): void {
-    this.#pending.clear();
+    this.#pending = undefined;
     this.#become(this.#startup);
   }
 
@@ -107,10 +108,10 @@ export class SessionSettings {
     for (const [name, answer] of values) {
       const value = this.#isUnset(name, answer) ? undefined : answer;
       // A start-up setting may read otherwise than it was written.
-      const isReset = this.#pending.get(name) === "reset" && value !== own.get(name);
+      const isReset = this.#pending?.get(name) === "reset" && value !== own.get(name);
       put(own, name, isReset ? this.startup.values.get(name) : value);
     }
-    this.#pending.clear();
+    this.#pending = undefined;
     this.#become(this.#labelOf(own));
   }
 

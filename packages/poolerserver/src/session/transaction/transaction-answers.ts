@@ -10,7 +10,7 @@ export interface TransactionAnswersOptions {
   readonly hold: SessionHold;
   readonly commands: TransactionCommands;
   /** Whether transactions begin so. */
-  readonly isOn: boolean;
+  readonly holdsBegin: boolean;
 }
 
 const BEGUN = answer("BEGIN", "T");
@@ -28,8 +28,8 @@ export class TransactionAnswers {
 
   /** Begins such a transaction, if that is all that the current unit does. */
   begin(): Buffer | undefined {
-    const { cutter, hold, isOn } = this.#options;
-    if (!isOn || !cutter.facts.opensTransaction || hold.transaction !== "I") {
+    const { cutter, hold, holdsBegin } = this.#options;
+    if (!holdsBegin || !cutter.facts.opensTransaction || hold.transaction !== "I") {
       return undefined;
     }
     const command = this.#command();

@@ -10,12 +10,11 @@ import type { DatabaseObserver } from "../statement-observer.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import { codeOf } from "../session-refusal.ts";
 import { SessionUnit } from "./session-unit.ts";
-import type { SessionUnitOptions, UnitContent } from "./session-unit.ts";
+import type { SessionUnitOptions, UnitContent, UnitOwner } from "./session-unit.ts";
 import { UnitInterruption } from "./unit-interruption.ts";
 
-export interface InterruptibleUnitOptions extends SessionUnitOptions {
-  readonly source: { readonly cutter: Pick<UnitCutter, "text" | "bytes"> };
-  readonly settings: Pick<SessionSettings, "loginUser">;
+/** What the units of all sessions have in common. */
+export interface UnitEngine {
   /** Told of each unit, if there is somebody to tell. */
   readonly observe?: DatabaseObserver | undefined;
   /** Told of each unit. */
@@ -25,18 +24,26 @@ export interface InterruptibleUnitOptions extends SessionUnitOptions {
   readonly logger: Logger;
 }
 
+export interface InterruptibleUnitOptions extends SessionUnitOptions {
+  readonly engine: UnitEngine;
+  readonly source: { readonly cutter: Pick<UnitCutter, "text" | "bytes"> };
+  readonly settings: Pick<SessionSettings, "loginUser">;
+}
+
 /** The unit of a session, and what interrupts it. */
 export class InterruptibleUnit {
   readonly #options: InterruptibleUnitOptions;
+  readonly #owner: UnitOwner;
   #current: SessionUnit;
   /** See {@link SlowLog.begun}. */
   #begun = 0;
   #observed: ReturnType<DatabaseObserver>;
   #refusal: MultiPoolerError | undefined;
 
-  constructor(options: InterruptibleUnitOptions) {
+  constructor(options: InterruptibleUnitOptions, owner: UnitOwner) {
     this.#options = options;
-    this.#current = new SessionUnit(options);
+    this.#owner = owner;
+    this.#current = new SessionUnit(options, owner);
   }
 
   get current(): SessionUnit {
@@ -50,8 +57,8 @@ export class InterruptibleUnit {
   /** Begins another unit. @param refusal what its client gets in the place of the answer */
   become(parts: UnitContent, refusal: MultiPoolerError | undefined): void {
     this.#refusal = refusal;
-    this.#begun = this.#options.slow?.begun() ?? 0;
-    const { observe } = this.#options;
+    this.#begun = this.#options.engine.slow?.begun() ?? 0;
+    const { observe } = this.#options.engine;
     if (observe !== undefined) {
       const { source, settings } = this.#options;
       this.#observed = observe({ user: settings.loginUser, text: source.cutter.text });
@@ -62,7 +69,7 @@ export class InterruptibleUnit {
   /** What interrupts the unit, which is on `backend`. */
   interruption(backend: Backend): UnitInterruption {
     const request = this.#current;
-    request.interruption ??= new UnitInterruption({ ...this.#options, backend, request });
+    request.interruption ??= new UnitInterruption({ ...this.#options.engine, backend, request });
     return request.interruption;
   }
 
@@ -76,15 +83,15 @@ export class InterruptibleUnit {
     this.#current.forget();
     if (this.isInterrupted) {
       // The backend may still know the object by its cancel request.
-      this.#current = new SessionUnit(this.#options);
+      this.#current = new SessionUnit(this.#options, this.#owner);
     }
   }
 
   #timed(begun: number): void {
-    const { slow, source, settings, origin } = this.#options;
+    const { engine, source, settings, origin } = this.#options;
     this.#begun = 0;
     const { cutter } = source;
-    slow?.ended(begun, {
+    engine.slow?.ended(begun, {
       user: settings.loginUser,
       origin,
       text: cutter.text,

@@ -28,7 +28,6 @@ export interface SessionUnitOptions {
   readonly origin: string;
   /** See `Unit`. */
   readonly virtualPid: number | undefined;
-  readonly owner: UnitOwner;
   readonly placement: StatementPlacement;
   readonly carried: CarriedState;
 }
@@ -65,10 +64,10 @@ export class SessionUnit implements Unit, SpanRequest {
   /** What interrupts it, if something does. */
   interruption: UnitInterruption | undefined;
 
-  constructor(options: SessionUnitOptions) {
+  constructor(options: SessionUnitOptions, owner: UnitOwner) {
     this.origin = options.origin;
     this.virtualPid = options.virtualPid;
-    this.#owner = options.owner;
+    this.#owner = owner;
     this.#placement = options.placement;
     this.#carried = options.carried;
   }

@@ -51,7 +51,7 @@ export class UnitRun implements UnitOwner {
       onMore: () => this.#setApart(),
       send: (bytes) => this.hold.lease?.backend.feed(this.#unit.current, bytes) ?? true,
     });
-    this.#unit = new InterruptibleUnit({ ...options, owner: this });
+    this.#unit = new InterruptibleUnit(options, this);
     this.#setup = new SetupRun({
       onDone: () => this.drained(),
       onFailed: (status) => this.#setupFailed(status),
@@ -86,7 +86,7 @@ export class UnitRun implements UnitOwner {
 
   /** Takes the unit out of the queue. False: it is not there. */
   withdraw(): boolean {
-    if (this.#phase !== "queued" || !this.#options.scheduler.withdraw(this.#unit.current)) {
+    if (this.#phase !== "queued" || !this.#options.engine.scheduler.withdraw(this.#unit.current)) {
       return false;
     }
     this.#phase = "none";
@@ -227,7 +227,7 @@ export class UnitRun implements UnitOwner {
     this.#attempts += 1;
     if (lease === undefined) {
       this.#phase = "queued";
-      this.#options.scheduler.submit(this.#unit.current);
+      this.#options.engine.scheduler.submit(this.#unit.current);
       return;
     }
     const wanted = this.#options.settings.current;
