@@ -74,6 +74,7 @@ test("a demotion is undone, and a type is changed", async () => {
   const { roles } = pooler.client;
   expect(await roles.undoDemote({})).toEqual({
     lsnPosition: "0/3000300",
+    wasAlreadyPrimary: false,
     consensusTerm: 3n,
     steps: STEPS,
   });
