@@ -33,9 +33,12 @@ test("a record converges within 5 s when etcd comes back from a crash", async ()
 
   await etcd.start();
   const backAt = Date.now();
-  await publisher.until(({ reachable, upToDate }) => reachable && upToDate, undefined);
+  // The claim of the name may find out later than the record that etcd is back.
+  await publisher.until(
+    ({ reachable, upToDate, lastError }) => reachable && upToDate && lastError === undefined,
+    undefined,
+  );
   expect(Date.now() - backAt).toBeLessThan(5000);
-  expect(publisher.status().lastError).toBeUndefined();
   expect((await topology.cell("zone1").poolers.get(identity.id)).record).toMatchObject({
     type: RecordType.PRIMARY,
     servingStatus: PoolerServingStatus.SERVING,
